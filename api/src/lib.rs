@@ -1,1 +1,18 @@
-//! To come.
+//! HTTP and the command line: commands in, queries out, who may, and what it is called outside.
+//!
+//! [`router::build`] assembles one file per resource from [`http`]. Everything a handler refuses is a
+//! [`problem::Problem`]; everything it takes from a request comes through [`extract`].
+
+pub mod answer;
+pub mod change;
+pub mod cli;
+pub mod config;
+pub mod extract;
+pub mod guard;
+pub mod http;
+pub mod identity;
+pub mod pages;
+pub mod problem;
+pub mod router;
+pub mod state;
+pub mod telemetry;

@@ -1,0 +1,275 @@
+//! Settings: every environment variable the program reads, in one place.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+
+use axum::http::Uri;
+
+/// One environment variable: its name, what holds when it is unset, what it means.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    /// The name.
+    pub name: &'static str,
+    /// What holds when it is unset.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+const DATABASE_URL: &str = "DATABASE_URL";
+const DATA: &str = "FIGURE_LEDGER_DATA";
+const LISTEN: &str = "FIGURE_LEDGER_LISTEN";
+const PUBLIC_URL: &str = "PUBLIC_URL";
+const RATE_LIMIT_ENABLED: &str = "RATE_LIMIT_ENABLED";
+const TRUSTED_PROXY_HOPS: &str = "TRUSTED_PROXY_HOPS";
+const ALLOW_LOCAL_SIGNUP: &str = "ALLOW_LOCAL_SIGNUP";
+const LOG_FORMAT: &str = "LOG_FORMAT";
+const RUST_LOG: &str = "RUST_LOG";
+
+/// Every variable, in the order in which they are explained.
+pub const VARIABLES: &[Variable] = &[
+    Variable {
+        name: DATABASE_URL,
+        default: "unset",
+        meaning: "PostgreSQL 14 or newer to use. Unset: a private PostgreSQL in the data folder",
+    },
+    Variable { name: DATA, default: "./data", meaning: "Data folder (also --data)" },
+    Variable {
+        name: LISTEN,
+        default: "127.0.0.1:8080",
+        meaning: "Address and port to listen on (also --listen)",
+    },
+    Variable {
+        name: PUBLIC_URL,
+        default: "unset",
+        meaning: "Where people reach the server, such as https://figures.example. \
+                  With https the session cookie is Secure",
+    },
+    Variable {
+        name: RATE_LIMIT_ENABLED,
+        default: "true",
+        meaning: "Whether attempts to sign in or up are limited per address",
+    },
+    Variable {
+        name: TRUSTED_PROXY_HOPS,
+        default: "0",
+        meaning: "How many reverse proxies stand before the server: the client's address is taken that \
+                  many entries from the end of X-Forwarded-For",
+    },
+    Variable {
+        name: ALLOW_LOCAL_SIGNUP,
+        default: "true",
+        meaning: "Whether anybody may register. Admins can always make accounts on the command line",
+    },
+    Variable { name: LOG_FORMAT, default: "text", meaning: "text or json, one line per record, on standard error" },
+    Variable { name: RUST_LOG, default: "info", meaning: "Which records are logged, such as api=debug" },
+];
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors of logs: one JSON object a line.
+    Json,
+}
+
+/// Where people reach the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    https: bool,
+    authority: String,
+}
+
+impl PublicUrl {
+    /// Whether it is reached over TLS.
+    #[must_use]
+    pub const fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// Host and, unless it is the scheme's own, port; lower case.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.https { "https" } else { "http" }, self.authority)
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WANTED: &str = "is not an http(s) address without a path, such as https://figures.example";
+        let uri: Uri = text.trim_end_matches('/').parse().map_err(|_invalid| WANTED)?;
+        let https = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(WANTED),
+        };
+        let authority = uri.authority().ok_or(WANTED)?.as_str();
+        if authority.contains('@') || uri.path().len() > 1 || uri.query().is_some() {
+            return Err(WANTED);
+        }
+        Ok(Self { https, authority: bare_authority(authority, https) })
+    }
+}
+
+/// Lower case, without the port that the scheme implies.
+pub(crate) fn bare_authority(authority: &str, https: bool) -> String {
+    let authority = authority.to_ascii_lowercase();
+    authority.strip_suffix(if https { ":443" } else { ":80" }).unwrap_or(&authority).to_owned()
+}
+
+/// The settings in force.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The external database; none for the private one.
+    pub database_url: Option<String>,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where people reach the server, when that was said.
+    pub public_url: Option<PublicUrl>,
+    /// Whether attempts to sign in or up are limited.
+    pub rate_limit_enabled: bool,
+    /// How many reverse proxies stand before the server.
+    pub trusted_proxy_hops: usize,
+    /// Whether anybody may register.
+    pub allow_local_signup: bool,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+/// Variables that do not hold what they should, one line each.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+impl Config {
+    /// Reads the process's environment. An empty variable counts as unset.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names every variable at fault, not just the first.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads from any source of named texts.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut read = Reader { lookup, faults: Vec::new() };
+        let config = Self {
+            database_url: read.text(DATABASE_URL),
+            data: read.text(DATA).unwrap_or_else(|| "./data".to_owned()).into(),
+            listen: read.parsed(LISTEN, "is not an address and port such as 127.0.0.1:8080", |text| text.parse().ok())
+                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            public_url: read.parsed(
+                PUBLIC_URL,
+                "is not an http(s) address without a path, such as https://figures.example",
+                |text| text.parse().ok(),
+            ),
+            rate_limit_enabled: read.switch(RATE_LIMIT_ENABLED, true),
+            trusted_proxy_hops: read
+                .parsed(TRUSTED_PROXY_HOPS, "is not a number from 0 to 16", |text| {
+                    text.parse().ok().filter(|hops| *hops <= 16)
+                })
+                .unwrap_or(0),
+            allow_local_signup: read.switch(ALLOW_LOCAL_SIGNUP, true),
+            log_format: read
+                .parsed(LOG_FORMAT, "is neither text nor json", |text| match text {
+                    "text" => Some(LogFormat::Text),
+                    "json" => Some(LogFormat::Json),
+                    _ => None,
+                })
+                .unwrap_or(LogFormat::Text),
+        };
+        if read.faults.is_empty() { Ok(config) } else { Err(ConfigError(read.faults)) }
+    }
+}
+
+struct Reader<L> {
+    lookup: L,
+    faults: Vec<String>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Reader<L> {
+    fn text(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    fn parsed<T>(&mut self, name: &str, fault: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(name)?;
+        let value = parse(&text);
+        if value.is_none() {
+            self.faults.push(format!("{name}: {text:?} {fault}"));
+        }
+        value
+    }
+
+    fn switch(&mut self, name: &str, default: bool) -> bool {
+        self.parsed(name, "is neither true nor false", |text| match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Some(true),
+            "false" | "0" | "no" | "off" => Some(false),
+            _ => None,
+        })
+        .unwrap_or(default)
+    }
+}
+
+/// The variables as a table for `--help`.
+#[must_use]
+pub fn help() -> String {
+    let width = VARIABLES.iter().map(|one| one.name.len()).max().unwrap_or(0);
+    let lines: Vec<String> = VARIABLES
+        .iter()
+        .map(|one| format!("  {:width$}  {} [default: {}]", one.name, one.meaning, one.default))
+        .collect();
+    format!("Environment:\n{}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::from_lookup(|name| {
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn with_nothing_set_the_defaults_of_the_table_hold() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.data, PathBuf::from("./data"));
+        assert_eq!(config.database_url, None);
+        assert!(config.rate_limit_enabled && config.allow_local_signup);
+        assert_eq!(config.trusted_proxy_hops, 0);
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let error = read(&[("RATE_LIMIT_ENABLED", "maybe"), ("PUBLIC_URL", "figures"), ("LOG_FORMAT", "xml")])
+            .unwrap_err();
+        assert_eq!(error.0.len(), 3, "{error}");
+        for name in ["RATE_LIMIT_ENABLED", "PUBLIC_URL", "LOG_FORMAT"] {
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_public_url_loses_the_port_its_scheme_implies() {
+        let of = |text: &str| text.parse::<PublicUrl>().map(|url| (url.is_https(), url.authority().to_owned()));
+        assert_eq!(of("https://Figures.example:443/"), Ok((true, "figures.example".to_owned())));
+        assert_eq!(of("http://localhost:8080"), Ok((false, "localhost:8080".to_owned())));
+        assert!(of("ftp://x").is_err() && of("https://a.b/path").is_err() && of("https://u@a.b").is_err());
+    }
+}

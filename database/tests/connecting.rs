@@ -1,0 +1,122 @@
+//! From a source to a checked, migrated database, and what is said when that fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use database::testing::{ScratchFolder, TestDb};
+use database::{ConnectError, Database, MIGRATOR, MigrationError, Source, migrate};
+use sqlx::PgPool;
+
+async fn applied(pool: &PgPool) -> usize {
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(pool).await.unwrap();
+    usize::try_from(count).unwrap()
+}
+
+#[tokio::test]
+async fn a_data_folder_opens_migrated_and_closes() {
+    let folder = ScratchFolder::new();
+    let source = Source::from_env_or_private(None, folder.path());
+    for _ in 0..2 {
+        let database = Database::open(&source).await.unwrap();
+        assert_eq!(applied(&database.pool).await, MIGRATOR.iter().count());
+        assert!(database.cluster.is_some());
+        database.close().await.unwrap();
+    }
+    assert!(!folder.path().join("postgres/data/postmaster.pid").exists());
+}
+
+#[tokio::test]
+async fn a_database_url_is_used_as_it_is() {
+    let db = TestDb::unmigrated().await;
+    let folder = ScratchFolder::new();
+    let source = Source::from_env_or_private(Some(db.url.clone()), folder.path());
+    let database = Database::open(&source).await.unwrap();
+    assert!(database.cluster.is_none());
+    assert_eq!(applied(&db.pool).await, MIGRATOR.iter().count());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the data folder is left alone");
+    database.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn migrating_twice_at_once_is_safe() {
+    let db = TestDb::unmigrated().await;
+    let outcomes = futures_join(&db.pool).await;
+    for outcome in outcomes {
+        outcome.unwrap();
+    }
+    assert_eq!(applied(&db.pool).await, MIGRATOR.iter().count());
+}
+
+async fn futures_join(pool: &PgPool) -> [Result<(), MigrationError>; 4] {
+    let (a, b, c, d) =
+        tokio::join!(migrate::run(pool), migrate::run(pool), migrate::run(pool), migrate::run(pool));
+    [a, b, c, d]
+}
+
+#[tokio::test]
+async fn a_failed_migration_leaves_no_lock_behind() {
+    let db = TestDb::new().await;
+    sqlx::query("UPDATE _sqlx_migrations SET version = 999999 WHERE version = 1")
+        .execute(&db.pool)
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let error = migrate::run(&db.pool).await.unwrap_err();
+        assert!(matches!(error, MigrationError::NewerDatabase(999_999)), "{error}");
+    }
+    let held: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND \
+         database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )
+    .fetch_one(&db.pool)
+    .await
+    .unwrap();
+    assert_eq!(held, 0);
+}
+
+#[tokio::test]
+async fn an_unreachable_server_is_named_without_its_password() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let source = Source::External(format!("postgres://amy:sesame@127.0.0.1:{port}/ledger"));
+    let error = Database::open(&source).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
+    assert!(!format!("{error} {error:?}").contains("sesame"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_malformed_url_is_refused_without_showing_it() {
+    let error =
+        Database::open(&Source::External("postgres://amy:sesame@host:port/x".to_owned())).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Url(_)), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("sesame"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_missing_database_is_reported_in_the_servers_words() {
+    let db = TestDb::new().await;
+    let url = db.url.replace(&db.name, "no_such_database");
+    let error = Database::open(&Source::External(url)).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Refused { .. }), "{error:?}");
+    assert!(error.to_string().contains("no_such_database"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_search_japanese_names_is_refused() {
+    let db = TestDb::new().await;
+    let suffix = db.name.trim_start_matches("test_").to_owned();
+    for (how, wanted) in
+        [("ENCODING 'UTF8' LOCALE 'C'", "locale"), ("ENCODING 'SQL_ASCII' LOCALE 'C'", "encoding")]
+    {
+        let name = format!("test_{suffix}_{wanted}");
+        sqlx::raw_sql(&format!("CREATE DATABASE {name} TEMPLATE template0 {how}"))
+            .execute(&db.pool)
+            .await
+            .unwrap();
+        let error = Database::open(&Source::External(db.url.replace(&db.name, &name))).await.unwrap_err();
+        sqlx::raw_sql(&format!("DROP DATABASE {name} WITH (FORCE)")).execute(&db.pool).await.unwrap();
+        match wanted {
+            "locale" => assert!(matches!(error, ConnectError::Locale { .. }), "{error}"),
+            _ => assert!(matches!(error, ConnectError::Encoding { .. }), "{error}"),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What happens to a catalogue entry. The table in `docs/events.md` says when.
+
+use super::{BuyLink, Details, FigureType};
+use crate::dates::ReleaseDate;
+use crate::gtin::Gtin;
+use crate::ids::{EntityId, FigureId, UserId};
+use crate::money::Money;
+use crate::stream::event_types;
+use crate::text::{Line, Name};
+use serde::{Deserialize, Serialize};
+
+/// An event of one figure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the fields are the payload table of docs/events.md")]
+pub enum FigureEvent {
+    Catalogued {
+        figure_id: FigureId,
+        slug: String,
+        name: Name,
+        figure_type: FigureType,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        manufacturer_id: Option<EntityId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sculptor_id: Option<EntityId>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        series_ids: Vec<EntityId>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        character_ids: Vec<EntityId>,
+        #[serde(default, skip_serializing_if = "Details::is_empty")]
+        details: Details,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        releases: Vec<ReleaseDate>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        msrp: Option<Money>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        jan: Option<Gtin>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mfc_id: Option<i64>,
+        is_nsfw: bool,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        buy_links: Vec<BuyLink>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        created_by: Option<UserId>,
+        /// The row of an import that it came from, such as `nendoroid:1234`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<Line<200>>,
+    },
+    Renamed {
+        name: Name,
+    },
+    Retyped {
+        figure_type: FigureType,
+    },
+    Credited {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        manufacturer_id: Option<EntityId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sculptor_id: Option<EntityId>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        series_ids: Vec<EntityId>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        character_ids: Vec<EntityId>,
+    },
+    Described {
+        #[serde(default, skip_serializing_if = "Details::is_empty")]
+        details: Details,
+    },
+    ReleasesAnnounced {
+        releases: Vec<ReleaseDate>,
+    },
+    MsrpSet {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        msrp: Option<Money>,
+    },
+    Identified {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        jan: Option<Gtin>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mfc_id: Option<i64>,
+    },
+    NsfwMarked {
+        is_nsfw: bool,
+    },
+    BuyLinksSet {
+        buy_links: Vec<BuyLink>,
+    },
+    MergedInto {
+        winner_id: FigureId,
+    },
+    Absorbed {
+        loser_id: FigureId,
+        /// Every id that answers as this figure now, the loser's own aliases too.
+        aliases: Vec<FigureId>,
+    },
+}
+
+event_types!(FigureEvent, "figure", {
+    Catalogued = "catalogued",
+    Renamed = "renamed",
+    Retyped = "retyped",
+    Credited = "credited",
+    Described = "described",
+    ReleasesAnnounced = "releases_announced",
+    MsrpSet = "msrp_set",
+    Identified = "identified",
+    NsfwMarked = "nsfw_marked",
+    BuyLinksSet = "buy_links_set",
+    MergedInto = "merged_into",
+    Absorbed = "absorbed",
+});

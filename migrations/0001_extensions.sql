@@ -1,0 +1,2 @@
+-- Trigrams carry the typo-tolerant search.
+CREATE EXTENSION IF NOT EXISTS pg_trgm;

@@ -1,0 +1,593 @@
+//! `users`: accounts. Names, e-mail addresses and password hashes live here and nowhere else.
+
+use std::{fmt, str::FromStr};
+
+use chrono::{DateTime, Utc};
+use domain::{ids::UserId, money::Currency};
+use serde::{Deserialize, Serialize};
+use sqlx::{FromRow, PgExecutor, PgPool, Row, postgres::PgRow};
+use uuid::Uuid;
+
+use crate::passwords::{HashingError, Password, Passwords, TypedPassword};
+
+/// What a row is read into. Listed by hand so that a new column never changes what old code reads.
+const COLUMNS: &str = "id, username, email, is_admin, nsfw_visibility, preferred_currency, public_profile, \
+     public_profile_show_nsfw, public_profile_show_value, time_zone, session_generation, suspended_at, \
+     created_at, updated_at";
+
+/// Something a person gave about their account was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AccountRefused {
+    /// The name is not of the allowed shape.
+    #[error("a username has 3 to 30 of a-z, 0-9, _ and -")]
+    Username,
+    /// This cannot be an e-mail address.
+    #[error("this is not an e-mail address of at most 254 characters")]
+    Email,
+    /// Nobody keeps such a time zone.
+    #[error("the time zone is not one of the IANA database, such as Europe/Paris")]
+    TimeZone,
+    /// Not one of the three choices.
+    #[error("nsfw_visibility is one of hide, blur, show")]
+    NsfwVisibility,
+}
+
+/// An account's name: 3 to 30 of `a-z`, `0-9`, `_` and `-`, kept as typed and compared without case.
+///
+/// ASCII only, so that no two names look alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Username(String);
+
+impl Username {
+    /// The name as typed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Username {
+    type Err = AccountRefused;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let of_shape = (3..=30).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        of_shape.then(|| Self(text.to_owned())).ok_or(AccountRefused::Username)
+    }
+}
+
+impl TryFrom<String> for Username {
+    type Error = AccountRefused;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An e-mail address that could exist, at most 254 characters, kept as typed and compared without case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Email(String);
+
+impl Email {
+    /// The address as typed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Email {
+    type Err = AccountRefused;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plausible = text.len() <= 254
+            && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+            && text.rsplit_once('@').is_some_and(|(local, domain)| {
+                (1..=64).contains(&local.len())
+                    && !local.contains('@')
+                    && domain.contains('.')
+                    && domain.split('.').all(|label| {
+                        !label.is_empty()
+                            && !label.starts_with('-')
+                            && !label.ends_with('-')
+                            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+                    })
+            });
+        plausible.then(|| Self(text.to_owned())).ok_or(AccountRefused::Email)
+    }
+}
+
+impl TryFrom<String> for Email {
+    type Error = AccountRefused;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// A time zone of the IANA database, such as `Europe/Paris`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeZone(chrono_tz::Tz);
+
+impl TimeZone {
+    /// The zone, for calendar arithmetic.
+    #[must_use]
+    pub const fn tz(self) -> chrono_tz::Tz {
+        self.0
+    }
+}
+
+impl FromStr for TimeZone {
+    type Err = AccountRefused;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_unknown| AccountRefused::TimeZone)
+    }
+}
+
+impl fmt::Display for TimeZone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+impl Serialize for TimeZone {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for TimeZone {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a person is shown of NSFW figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NsfwVisibility {
+    /// Left out of listings.
+    Hide,
+    /// Listed and marked for blurring.
+    Blur,
+    /// Shown as anything else.
+    Show,
+}
+
+impl NsfwVisibility {
+    /// The word that is stored and sent.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hide => "hide",
+            Self::Blur => "blur",
+            Self::Show => "show",
+        }
+    }
+}
+
+impl FromStr for NsfwVisibility {
+    type Err = AccountRefused;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Hide, Self::Blur, Self::Show]
+            .into_iter()
+            .find(|one| one.as_str() == text)
+            .ok_or(AccountRefused::NsfwVisibility)
+    }
+}
+
+/// An account as it stands, without its password hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Who it is.
+    pub id: UserId,
+    /// Name as typed.
+    pub username: String,
+    /// Address as typed; none for accounts made without one.
+    pub email: Option<String>,
+    /// Whether this person runs the instance.
+    pub is_admin: bool,
+    /// What they are shown of NSFW figures.
+    pub nsfw_visibility: NsfwVisibility,
+    /// Display currency; none means amounts are shown as recorded.
+    pub preferred_currency: Option<Currency>,
+    /// Whether `/u/{username}` exists.
+    pub public_profile: bool,
+    /// Whether that page shows NSFW pieces.
+    pub public_profile_show_nsfw: bool,
+    /// Whether that page shows what the collection is worth.
+    pub public_profile_show_value: bool,
+    /// Whose "today" counts in their notifications.
+    pub time_zone: TimeZone,
+    /// Sessions that began under another number are over.
+    pub session_generation: i32,
+    /// Since when they may not sign in, if so.
+    pub suspended_at: Option<DateTime<Utc>>,
+    /// When the account was made.
+    pub created_at: DateTime<Utc>,
+    /// When any of this last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl FromRow<'_, PgRow> for User {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: UserId::from(row.try_get::<Uuid, _>("id")?),
+            username: row.try_get("username")?,
+            email: row.try_get("email")?,
+            is_admin: row.try_get("is_admin")?,
+            nsfw_visibility: decoded("nsfw_visibility", row.try_get("nsfw_visibility")?)?,
+            preferred_currency: row
+                .try_get::<Option<String>, _>("preferred_currency")?
+                .map(|code| decoded("preferred_currency", code))
+                .transpose()?,
+            public_profile: row.try_get("public_profile")?,
+            public_profile_show_nsfw: row.try_get("public_profile_show_nsfw")?,
+            public_profile_show_value: row.try_get("public_profile_show_value")?,
+            time_zone: decoded("time_zone", row.try_get("time_zone")?)?,
+            session_generation: row.try_get("session_generation")?,
+            suspended_at: row.try_get("suspended_at")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+        })
+    }
+}
+
+fn decoded<T: FromStr>(column: &str, text: String) -> Result<T, sqlx::Error>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    text.parse().map_err(|error| sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(error) })
+}
+
+/// Why an account could not be made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    /// Somebody has this name, in whatever case.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// Another account has this address, in whatever case.
+    #[error("the e-mail address belongs to another account")]
+    EmailTaken,
+    /// There is no such account.
+    #[error("no such user")]
+    NotFound,
+    /// The change would leave nobody to run the instance.
+    #[error("the last admin can be neither demoted nor suspended")]
+    LastAdmin,
+    /// Hashing a password failed.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    /// The database's own trouble.
+    #[error(transparent)]
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for UserError {
+    fn from(error: sqlx::Error) -> Self {
+        match error.as_database_error().and_then(|e| e.constraint()) {
+            Some("users_username_key") => Self::UsernameTaken,
+            Some("users_email_key") => Self::EmailTaken,
+            _ => Self::Database(error),
+        }
+    }
+}
+
+/// An account to be made.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// Its name.
+    pub username: Username,
+    /// Its address, if it has one.
+    pub email: Option<Email>,
+    /// Its password.
+    pub password: Password,
+    /// Whether it runs the instance.
+    pub is_admin: bool,
+}
+
+/// Makes an account, with an id that sorts by time.
+///
+/// # Errors
+/// [`UserError::UsernameTaken`] or [`UserError::EmailTaken`], also when two people ask at once.
+pub async fn create(pool: &PgPool, passwords: &Passwords, new: &NewUser) -> Result<User, UserError> {
+    // Hashing is dear: names that are taken are told before it, and the indexes decide races.
+    refuse_taken(pool, new).await?;
+    let hash = passwords.hash(&new.password).await?;
+    let sql = format!(
+        "INSERT INTO users (id, username, email, password_hash, is_admin) VALUES ($1, $2, $3, $4, $5)
+         RETURNING {COLUMNS}"
+    );
+    Ok(sqlx::query_as(&sql)
+        .bind(Uuid::now_v7())
+        .bind(new.username.as_str())
+        .bind(new.email.as_ref().map(Email::as_str))
+        .bind(hash)
+        .bind(new.is_admin)
+        .fetch_one(pool)
+        .await?)
+}
+
+async fn refuse_taken(pool: &PgPool, new: &NewUser) -> Result<(), UserError> {
+    let (name, address): (bool, bool) = sqlx::query_as(
+        "SELECT EXISTS (SELECT 1 FROM users WHERE lower(username) = lower($1)),
+                EXISTS (SELECT 1 FROM users WHERE lower(email) = lower($2))",
+    )
+    .bind(new.username.as_str())
+    .bind(new.email.as_ref().map(Email::as_str))
+    .fetch_one(pool)
+    .await?;
+    match (name, address) {
+        (true, _) => Err(UserError::UsernameTaken),
+        (false, true) => Err(UserError::EmailTaken),
+        (false, false) => Ok(()),
+    }
+}
+
+/// The account with this id.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn by_id(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<User>, sqlx::Error> {
+    sqlx::query_as(&format!("SELECT {COLUMNS} FROM users WHERE id = $1"))
+        .bind(id.uuid())
+        .fetch_optional(db)
+        .await
+}
+
+/// The account with this name, whatever its case.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn by_username(db: impl PgExecutor<'_>, username: &Username) -> Result<Option<User>, sqlx::Error> {
+    sqlx::query_as(&format!("SELECT {COLUMNS} FROM users WHERE lower(username) = lower($1)"))
+        .bind(username.as_str())
+        .fetch_optional(db)
+        .await
+}
+
+/// Whose name and password these are. None for an unknown name, a wrong password and an account without
+/// one, all after the same work. A suspended account is returned like any other: the caller tells it so.
+///
+/// # Errors
+/// [`UserError::Hashing`] or [`UserError::Database`].
+pub async fn by_credentials(
+    pool: &PgPool,
+    passwords: &Passwords,
+    username: &str,
+    password: &TypedPassword,
+) -> Result<Option<User>, UserError> {
+    let found = match username.parse::<Username>() {
+        Ok(name) => by_username(pool, &name).await?,
+        Err(_) => None,
+    };
+    let stored = match &found {
+        Some(user) => password_hash(pool, user.id).await?,
+        None => None,
+    };
+    let right = passwords.verify(password, stored.as_deref()).await?;
+    Ok(found.filter(|_| right))
+}
+
+/// Whether this is the account's password.
+///
+/// # Errors
+/// [`UserError::Hashing`] or [`UserError::Database`].
+pub async fn has_password(
+    pool: &PgPool,
+    passwords: &Passwords,
+    id: UserId,
+    password: &TypedPassword,
+) -> Result<bool, UserError> {
+    let stored = password_hash(pool, id).await?;
+    Ok(passwords.verify(password, stored.as_deref()).await?)
+}
+
+async fn password_hash(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<String>, sqlx::Error> {
+    let row: Option<Option<String>> = sqlx::query_scalar("SELECT password_hash FROM users WHERE id = $1")
+        .bind(id.uuid())
+        .fetch_optional(db)
+        .await?;
+    Ok(row.flatten())
+}
+
+/// What a person changes of their own account. None leaves a thing as it is.
+#[derive(Debug, Clone, Default)]
+pub struct ProfileChange {
+    /// A new address.
+    pub email: Option<Email>,
+    /// A new password; it ends every session of the account.
+    pub password: Option<Password>,
+    /// What to show of NSFW figures.
+    pub nsfw_visibility: Option<NsfwVisibility>,
+    /// The display currency; `Some(None)` takes it off.
+    pub preferred_currency: Option<Option<Currency>>,
+    /// Whether there is a public page.
+    pub public_profile: Option<bool>,
+    /// Whether it shows NSFW pieces.
+    pub public_profile_show_nsfw: Option<bool>,
+    /// Whether it shows values.
+    pub public_profile_show_value: Option<bool>,
+    /// Whose "today" counts.
+    pub time_zone: Option<TimeZone>,
+}
+
+/// Changes an account and returns it as it now is.
+///
+/// # Errors
+/// [`UserError::EmailTaken`], [`UserError::NotFound`], or trouble with hashing or the database.
+pub async fn update_profile(
+    pool: &PgPool,
+    passwords: &Passwords,
+    id: UserId,
+    change: &ProfileChange,
+) -> Result<User, UserError> {
+    let hash = match &change.password {
+        Some(password) => Some(passwords.hash(password).await?),
+        None => None,
+    };
+    let sql = format!(
+        "UPDATE users SET
+             email = coalesce($2, email),
+             password_hash = coalesce($3, password_hash),
+             session_generation = session_generation + CASE WHEN $3 IS NULL THEN 0 ELSE 1 END,
+             nsfw_visibility = coalesce($4, nsfw_visibility),
+             preferred_currency = CASE WHEN $5 THEN $6 ELSE preferred_currency END,
+             public_profile = coalesce($7, public_profile),
+             public_profile_show_nsfw = coalesce($8, public_profile_show_nsfw),
+             public_profile_show_value = coalesce($9, public_profile_show_value),
+             time_zone = coalesce($10, time_zone),
+             updated_at = now()
+         WHERE id = $1
+         RETURNING {COLUMNS}"
+    );
+    let changed: Option<User> = sqlx::query_as(&sql)
+        .bind(id.uuid())
+        .bind(change.email.as_ref().map(Email::as_str))
+        .bind(hash)
+        .bind(change.nsfw_visibility.map(NsfwVisibility::as_str))
+        .bind(change.preferred_currency.is_some())
+        .bind(change.preferred_currency.flatten().map(Currency::code))
+        .bind(change.public_profile)
+        .bind(change.public_profile_show_nsfw)
+        .bind(change.public_profile_show_value)
+        .bind(change.time_zone.map(|zone| zone.to_string()))
+        .fetch_optional(pool)
+        .await?;
+    changed.ok_or(UserError::NotFound)
+}
+
+/// Where a page of [`list`] ended: the last account's creation time and id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserKey {
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Its id, which tells apart those made in one microsecond.
+    pub id: Uuid,
+}
+
+impl User {
+    /// Where this account stands in [`list`].
+    #[must_use]
+    pub const fn key(&self) -> UserKey {
+        UserKey { created_at: self.created_at, id: self.id.uuid() }
+    }
+}
+
+/// At most `limit` accounts after `after`, oldest first; with `q`, those whose name or address holds it,
+/// without regard to case.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    q: Option<&str>,
+    after: Option<UserKey>,
+    limit: i64,
+) -> Result<Vec<User>, sqlx::Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM users
+         WHERE ($1::text IS NULL OR strpos(lower(username), lower($1)) > 0 OR strpos(lower(email), lower($1)) > 0)
+           AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3))
+         ORDER BY created_at, id
+         LIMIT $4"
+    );
+    sqlx::query_as(&sql)
+        .bind(q)
+        .bind(after.map(|key| key.created_at))
+        .bind(after.map(|key| key.id))
+        .bind(limit)
+        .fetch_all(db)
+        .await
+}
+
+/// What an admin changes of anybody's account. None leaves a thing as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AccessChange {
+    /// Whether they run the instance.
+    pub is_admin: Option<bool>,
+    /// Whether they are shut out. Shutting out ends every session of the account.
+    pub suspended: Option<bool>,
+}
+
+/// Changes what an account may do and returns it as it now is.
+///
+/// # Errors
+/// [`UserError::LastAdmin`] when nobody who can sign in would run the instance afterwards, also when two
+/// admins demote each other at once; [`UserError::NotFound`]; the database's.
+pub async fn change_access(pool: &PgPool, id: UserId, change: AccessChange) -> Result<User, UserError> {
+    let mut tx = pool.begin().await?;
+    // Locking every admin, in one order, makes two demotions at once come one after the other.
+    let admins: Vec<Uuid> =
+        sqlx::query_scalar("SELECT id FROM users WHERE is_admin AND suspended_at IS NULL ORDER BY id FOR UPDATE")
+            .fetch_all(&mut *tx)
+            .await?;
+    let steps_down = change.is_admin == Some(false) || change.suspended == Some(true);
+    if steps_down && admins == [id.uuid()] {
+        return Err(UserError::LastAdmin);
+    }
+    let sql = format!(
+        "UPDATE users SET
+             is_admin = coalesce($2, is_admin),
+             session_generation =
+                 session_generation + CASE WHEN $3 AND suspended_at IS NULL THEN 1 ELSE 0 END,
+             suspended_at = CASE WHEN $3 THEN coalesce(suspended_at, now())
+                                 WHEN NOT $3 THEN NULL
+                                 ELSE suspended_at END,
+             updated_at = now()
+         WHERE id = $1
+         RETURNING {COLUMNS}"
+    );
+    let changed: Option<User> = sqlx::query_as(&sql)
+        .bind(id.uuid())
+        .bind(change.is_admin)
+        .bind(change.suspended)
+        .fetch_optional(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    changed.ok_or(UserError::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames_are_short_and_ascii() {
+        for good in ["bob", "Miku_39", "a-b", &"x".repeat(30)] {
+            assert!(good.parse::<Username>().is_ok(), "{good}");
+        }
+        for bad in ["", "ab", "has space", "naïve", "аdmin", "a.b", "a@b", "nul\0x", &"x".repeat(31)] {
+            assert_eq!(bad.parse::<Username>(), Err(AccountRefused::Username), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_plausible() {
+        let long = format!("a@{}.org", "x".repeat(250));
+        for good in ["a@b.co", "first.last+tag@mail.example.org", "miku@例え.jp"] {
+            assert!(good.parse::<Email>().is_ok(), "{good}");
+        }
+        for bad in
+            ["", "a", "a@b", "@b.co", "a@", "a@@b.co", "a b@c.de", "a@b..co", "a@-b.co", "a@b.co\0", long.as_str()]
+        {
+            assert_eq!(bad.parse::<Email>(), Err(AccountRefused::Email), "{bad}");
+        }
+    }
+
+    #[test]
+    fn time_zones_are_those_of_the_database() {
+        assert_eq!("Asia/Tokyo".parse::<TimeZone>().unwrap().to_string(), "Asia/Tokyo");
+        assert_eq!("Mars/Olympus".parse::<TimeZone>(), Err(AccountRefused::TimeZone));
+    }
+}
