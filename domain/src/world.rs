@@ -240,6 +240,17 @@ impl World {
         Ok(())
     }
 
+    /// Brings an entity of a new id into being. The id was made by [`World::new_id`], so its stream is empty:
+    /// the append checks that, and nothing needs loading.
+    ///
+    /// # Errors
+    /// The entity's refusal.
+    pub fn tell_entity_new(&mut self, entity: EntityId, command: EntityCommand) -> Result<(), Stop> {
+        let stream = StreamId::Entity(entity);
+        self.states.entry(stream.clone()).or_insert_with(|| (State::empty(&stream), Version::NONE));
+        self.tell_entity(entity, command)
+    }
+
     /// Lets a claim decide and stages what it comes to.
     ///
     /// # Errors

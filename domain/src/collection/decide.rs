@@ -5,7 +5,7 @@ use crate::collection::{ArchiveReason, Sale};
 use crate::dates::sensible_day;
 use crate::ids::{CabinetId, FigureId, PieceId};
 use crate::refusal::{Code, Refusal};
-use crate::text::{Location, Note, folded};
+use crate::text::{Location, Note};
 use chrono::NaiveDate;
 use std::collections::HashSet;
 

@@ -130,22 +130,22 @@ impl Cost {
         *self == Self::default()
     }
 
-    /// Checks that currency and amounts go together.
+    /// Checks that currency and amounts go together. A currency without an amount says nothing and is dropped.
     ///
     /// # Errors
     /// `CurrencyMissing` when an amount has no currency; `InvalidAmount` when the currency cannot express one.
     pub fn checked(self) -> Result<Self, Refusal> {
         let amounts =
             [("price_amount", self.price), ("shipping_amount", self.shipping), ("fees_amount", self.fees)];
+        let Some((first, _)) = amounts.into_iter().find(|(_, a)| a.is_some()) else {
+            return Ok(Self::default());
+        };
         let Some(currency) = self.currency else {
-            return match amounts.into_iter().find(|(_, a)| a.is_some()) {
-                Some((field, _)) => Err(Refusal::new(
-                    Code::CurrencyMissing,
-                    format!("{field} needs a price_currency beside it"),
-                )
-                .on("price_currency")),
-                None => Ok(Self::default()),
-            };
+            return Err(Refusal::new(
+                Code::CurrencyMissing,
+                format!("{first} needs a price_currency beside it"),
+            )
+            .on("price_currency"));
         };
         for (field, amount) in amounts {
             if amount.is_some_and(|a| !a.fits(currency)) {

@@ -48,6 +48,8 @@ impl EntityKind {
 pub struct Entity {
     /// What it is; `None` for a stream without events.
     pub kind: Option<EntityKind>,
+    /// Who typed it first.
+    pub created_by: Option<UserId>,
     /// Its name now.
     pub name: Option<Name>,
     /// Its slug now.
@@ -145,8 +147,9 @@ impl Entity {
     pub fn apply(&mut self, event: &EntityEvent) {
         self.version = self.version.next();
         match event {
-            EntityEvent::Named { kind, name, slug, .. } => {
+            EntityEvent::Named { kind, name, slug, created_by, .. } => {
                 self.kind = Some(*kind);
+                self.created_by = *created_by;
                 self.name = Some(name.clone());
                 self.slug.clone_from(slug);
             }
