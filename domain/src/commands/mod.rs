@@ -9,6 +9,7 @@ mod edit_piece;
 mod edit_preorder;
 mod end_pieces;
 mod finding;
+mod many;
 mod merge;
 mod pieces;
 mod place_preorder;
@@ -21,6 +22,7 @@ pub use edit_figure::EditFigure;
 pub use edit_piece::EditPiece;
 pub use edit_preorder::EditPreorder;
 pub use end_pieces::{ArchivePieces, DeletePieces, RestorePiece};
+pub use many::Many;
 pub use merge::{MergeEntities, MergeFigures};
 pub use pieces::{
     AddPiece, ArrangePieces, CabinetCommand, ChangeCabinets, ChangePieces, PieceFields, ValuePiece,

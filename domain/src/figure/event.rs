@@ -1,12 +1,12 @@
 //! What happens to a catalogue entry. The table in `docs/events.md` says when.
 
-use super::{BuyLink, Details, FigureType};
+use super::{BuyLink, Details, Entry, FigureType};
 use crate::dates::ReleaseDate;
 use crate::gtin::Gtin;
-use crate::ids::{EntityId, FigureId, UserId};
+use crate::ids::{EntityId, FigureId};
 use crate::money::Money;
 use crate::stream::event_types;
-use crate::text::{Line, Name};
+use crate::text::Name;
 use serde::{Deserialize, Serialize};
 
 /// An event of one figure.
@@ -14,38 +14,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the fields are the payload table of docs/events.md")]
 pub enum FigureEvent {
-    Catalogued {
-        figure_id: FigureId,
-        slug: String,
-        name: Name,
-        figure_type: FigureType,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        manufacturer_id: Option<EntityId>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        sculptor_id: Option<EntityId>,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        series_ids: Vec<EntityId>,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        character_ids: Vec<EntityId>,
-        #[serde(default, skip_serializing_if = "Details::is_empty")]
-        details: Details,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        releases: Vec<ReleaseDate>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        msrp: Option<Money>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        jan: Option<Gtin>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        mfc_id: Option<i64>,
-        is_nsfw: bool,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        buy_links: Vec<BuyLink>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        created_by: Option<UserId>,
-        /// The row of an import that it came from, such as `nendoroid:1234`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        source: Option<Line<200>>,
-    },
+    Catalogued(Box<Entry>),
     Renamed {
         name: Name,
     },

@@ -99,26 +99,39 @@ pub struct Figure {
     pub version: Version,
 }
 
-/// What a figure is when it is catalogued; names are ids by now.
-#[derive(Debug, Clone, PartialEq)]
+/// What a figure is when it is catalogued: the payload of `figure.catalogued`. Names are ids by now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields are those of `Figure`")]
 pub struct Entry {
     pub figure_id: FigureId,
     pub slug: String,
     pub name: Name,
     pub figure_type: FigureType,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manufacturer_id: Option<EntityId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sculptor_id: Option<EntityId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub series_ids: Vec<EntityId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub character_ids: Vec<EntityId>,
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
     pub details: Details,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub releases: Vec<ReleaseDate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msrp: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jan: Option<Gtin>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfc_id: Option<i64>,
     pub is_nsfw: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buy_links: Vec<BuyLink>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<UserId>,
+    /// The row of an import that it came from, such as `nendoroid:1234`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Line<200>>,
 }
 
@@ -207,25 +220,8 @@ impl Figure {
             }
             check_details(&entry.details)?;
             check_mfc_id(entry.mfc_id)?;
-            return Ok(vec![FigureEvent::Catalogued {
-                figure_id: entry.figure_id,
-                slug: entry.slug,
-                name: entry.name,
-                figure_type: entry.figure_type,
-                manufacturer_id: entry.manufacturer_id,
-                sculptor_id: entry.sculptor_id,
-                series_ids: entry.series_ids,
-                character_ids: entry.character_ids,
-                details: entry.details,
-                releases: in_order(entry.releases),
-                msrp: entry.msrp,
-                jan: entry.jan,
-                mfc_id: entry.mfc_id,
-                is_nsfw: entry.is_nsfw,
-                buy_links: entry.buy_links,
-                created_by: entry.created_by,
-                source: entry.source,
-            }]);
+            let releases = in_order(entry.releases.clone());
+            return Ok(vec![FigureEvent::Catalogued(Box::new(Entry { releases, ..*entry }))]);
         }
         if self.name.is_none() {
             return Err(Refusal::new(Code::FigureNotFound, "there is no such figure"));
@@ -298,38 +294,22 @@ impl Figure {
     pub fn apply(&mut self, event: &FigureEvent) {
         self.version = self.version.next();
         match event.clone() {
-            FigureEvent::Catalogued {
-                name,
-                figure_type,
-                manufacturer_id,
-                sculptor_id,
-                series_ids,
-                character_ids,
-                details,
-                releases,
-                msrp,
-                jan,
-                mfc_id,
-                is_nsfw,
-                buy_links,
-                created_by,
-                ..
-            } => {
+            FigureEvent::Catalogued(entry) => {
                 *self = Self {
-                    created_by,
-                    name: Some(name),
-                    figure_type: Some(figure_type),
-                    manufacturer_id,
-                    sculptor_id,
-                    series_ids,
-                    character_ids,
-                    details,
-                    releases,
-                    msrp,
-                    jan,
-                    mfc_id,
-                    is_nsfw,
-                    buy_links,
+                    created_by: entry.created_by,
+                    name: Some(entry.name),
+                    figure_type: Some(entry.figure_type),
+                    manufacturer_id: entry.manufacturer_id,
+                    sculptor_id: entry.sculptor_id,
+                    series_ids: entry.series_ids,
+                    character_ids: entry.character_ids,
+                    details: entry.details,
+                    releases: entry.releases,
+                    msrp: entry.msrp,
+                    jan: entry.jan,
+                    mfc_id: entry.mfc_id,
+                    is_nsfw: entry.is_nsfw,
+                    buy_links: entry.buy_links,
                     merged_into: None,
                     aliases: Vec::new(),
                     version: self.version,
