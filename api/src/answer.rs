@@ -5,7 +5,9 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use domain::stream::Position;
 use serde::Serialize;
+use std::fmt::Display;
 
 /// The position of the last event a write caused.
 pub const X_EVENT_POSITION: HeaderName = HeaderName::from_static("x-event-position");
@@ -16,8 +18,8 @@ pub const X_EVENT_POSITION: HeaderName = HeaderName::from_static("x-event-positi
 pub struct Written<T> {
     status: StatusCode,
     body: T,
-    position: Option<u64>,
-    version: Option<u64>,
+    position: Option<Position>,
+    version: Option<String>,
     location: Option<String>,
 }
 
@@ -28,27 +30,27 @@ impl<T: Serialize> Written<T> {
     }
 
     /// 200: the write acted on the resource.
-    pub const fn done(body: T) -> Self {
+    pub fn done(body: T) -> Self {
         Self { status: StatusCode::OK, body, position: None, version: None, location: None }
     }
 
     /// Tells the position of the last event, as `X-Event-Position`.
-    pub const fn at(mut self, position: u64) -> Self {
+    pub fn at(mut self, position: Position) -> Self {
         self.position = Some(position);
         self
     }
 
     /// Tells the resource's version, as `ETag`.
-    pub const fn version(mut self, version: u64) -> Self {
-        self.version = Some(version);
+    pub fn version(mut self, version: impl Display) -> Self {
+        self.version = Some(version.to_string());
         self
     }
 }
 
 /// The `ETag` of a version; [`IfMatch`](crate::extract::IfMatch) takes it back.
 #[must_use]
-pub fn etag(version: u64) -> HeaderValue {
-    // Digits in quotes are always a valid header.
+pub fn etag(version: impl Display) -> HeaderValue {
+    // Digits and a hyphen in quotes are always a valid header.
     HeaderValue::try_from(format!("\"{version}\"")).unwrap_or_else(|_never| HeaderValue::from_static("\"\""))
 }
 
@@ -57,7 +59,7 @@ impl<T: Serialize> IntoResponse for Written<T> {
         let mut response = (self.status, Json(self.body)).into_response();
         let headers = response.headers_mut();
         if let Some(position) = self.position {
-            headers.insert(X_EVENT_POSITION, HeaderValue::from(position));
+            headers.insert(X_EVENT_POSITION, HeaderValue::from(position.0));
         }
         if let Some(version) = self.version {
             headers.insert(header::ETAG, etag(version));

@@ -19,7 +19,7 @@ use sqlx::{Connection, PgConnection};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 /// The oldest major version that is supported.
@@ -29,6 +29,9 @@ pub const DATABASE: &str = "figure_ledger";
 const MAINTENANCE: &str = "postgres";
 const ROLE: &str = "figure_ledger";
 const PORT: u16 = 5432;
+/// How long a server that ends under our hands is tried again.
+const JOIN_PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than starting or stopping may take.
 const LOCK_PATIENCE: Duration = Duration::from_secs(660);
 
 /// Whether committed data must survive a crash of the machine.
@@ -214,13 +217,21 @@ impl Cluster {
     /// # Errors
     /// As there.
     pub async fn join_or_start_with(data_dir: &Path, options: ClusterOptions) -> Result<Self, ClusterError> {
-        let data_dir = data_dir.to_owned();
-        let runtime = Handle::current();
-        let cluster = tokio::task::spawn_blocking(move || Self::run(&data_dir, &options, &runtime))
-            .await
-            .map_err(|_| ClusterError::Interrupted)??;
-        cluster.make_database().await?;
-        Ok(cluster)
+        let deadline = Instant::now() + JOIN_PATIENCE;
+        loop {
+            let (folder, runtime) = (data_dir.to_owned(), Handle::current());
+            let cluster = tokio::task::spawn_blocking(move || Self::run(&folder, &options, &runtime))
+                .await
+                .map_err(|_| ClusterError::Interrupted)??;
+            match cluster.make_database().await {
+                Ok(()) => return Ok(cluster),
+                // A server that was just killed, or told to end by the system, still answers for a moment.
+                Err(error) if is_ending(&error) && Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     fn run(data_dir: &Path, options: &ClusterOptions, runtime: &Handle) -> Result<Self, ClusterError> {
@@ -233,7 +244,15 @@ impl Cluster {
         if !home.data().exists() {
             server::make(&home, &account, &programs()?, options.durability)?;
         }
-        let socket_dir = server::run(&home, &account, options, programs)?;
+        let socket_dir = match server::run(&home, &account, options, programs) {
+            // Without fsync a crash of the machine may ruin a cluster; its contents were never meant to last.
+            Err(ClusterError::Start { .. }) if options.durability == Durability::Off => {
+                server::discard(&home)?;
+                server::make(&home, &account, &programs()?, options.durability)?;
+                server::run(&home, &account, options, programs)
+            }
+            outcome => outcome,
+        }?;
         Ok(Self { data_dir, home, socket_dir, use_lock })
     }
 
@@ -316,6 +335,15 @@ impl Cluster {
         })
         .await
         .map_err(|_| ClusterError::Interrupted)?
+    }
+}
+
+fn is_ending(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        // 57P01 to 57P03: being shut down, crashed, not accepting connections.
+        sqlx::Error::Database(e) => e.code().is_some_and(|code| code.starts_with("57P0")),
+        _ => false,
     }
 }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use database::testing::ScratchFolder;
-use database::{Cluster, ClusterError, ServeLock, ServeLockError};
+use database::{Cluster, ClusterError, ClusterOptions, Durability, ServeLock, ServeLockError};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid, getpgid};
 use sqlx::{Connection, PgConnection};
@@ -138,10 +138,18 @@ async fn committed_rows_survive_kill_9_of_the_server() {
     let folder = ScratchFolder::new();
     let cluster = Cluster::join_or_start(folder.path()).await.unwrap();
     run(&cluster, "CREATE TABLE mark (id int); INSERT INTO mark VALUES (1), (2)").await;
-    // A backend in the middle of a statement lives on for a moment after its postmaster.
+    // A backend that computes does not notice the end of its postmaster until it is done.
     let mut busy = PgConnection::connect_with(&cluster.options()).await.unwrap();
-    let busy =
-        tokio::spawn(async move { sqlx::query("SELECT pg_sleep(1)").execute(&mut busy).await.map(drop) });
+    let busy = tokio::spawn(async move {
+        let work = "SELECT count(*) FROM generate_series(1, 4000) a, generate_series(1, 10000) b";
+        sqlx::query(work).execute(&mut busy).await.map(drop)
+    });
+    let mut watcher = PgConnection::connect_with(&cluster.options()).await.unwrap();
+    let running = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%4000%' \
+                   AND pid <> pg_backend_pid())";
+    while !sqlx::query_scalar::<_, bool>(running).fetch_one(&mut watcher).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
     let server = postmaster(folder.path()).unwrap();
     kill(server, Signal::SIGKILL).unwrap();
     let again = Cluster::join_or_start(folder.path()).await.unwrap();
@@ -185,6 +193,20 @@ async fn a_half_made_cluster_is_thrown_away_and_made_again() {
     let cluster = Cluster::join_or_start(folder.path()).await.unwrap();
     assert!(!half.exists());
     cluster.release().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_ruined_cluster_is_made_anew_only_when_nothing_in_it_was_meant_to_last() {
+    let folder = ScratchFolder::new();
+    let cluster = Cluster::join_or_start(folder.path()).await.unwrap();
+    cluster.release().await.unwrap();
+    let control = home(folder.path()).join("data/global/pg_control");
+    std::fs::write(&control, "ruined").unwrap();
+    let error = Cluster::join_or_start(folder.path()).await.unwrap_err();
+    assert!(matches!(error, ClusterError::Start { .. }), "{error}");
+    assert_eq!(std::fs::read(&control).unwrap(), b"ruined", "evidence and data stay");
+    let for_tests = ClusterOptions { durability: Durability::Off, ..ClusterOptions::default() };
+    Cluster::join_or_start_with(folder.path(), for_tests).await.unwrap().release().await.unwrap();
 }
 
 #[tokio::test]

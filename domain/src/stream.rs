@@ -44,6 +44,33 @@ impl fmt::Display for Version {
     }
 }
 
+/// A position or version as it is written: digits only, and small enough for the log.
+fn whole_number(text: &str) -> Result<i64, NotANumber> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(NotANumber);
+    }
+    text.parse().map_err(|_| NotANumber)
+}
+
+/// A text that is no position or version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a position or version is a whole number")]
+pub struct NotANumber;
+
+impl std::str::FromStr for Position {
+    type Err = NotANumber;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        whole_number(s).map(Self)
+    }
+}
+
+impl std::str::FromStr for Version {
+    type Err = NotANumber;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        whole_number(s).map(Self)
+    }
+}
+
 /// The name of one stream.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StreamId {

@@ -73,7 +73,7 @@ pub async fn set<T: Serialize>(
     )
     .bind(key)
     .bind(value)
-    .bind(by.map(Uuid::from))
+    .bind(by.map(UserId::uuid))
     .execute(db)
     .await?;
     Ok(())

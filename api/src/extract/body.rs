@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, header},
 };
 use futures::StreamExt;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use super::{Idempotency, IdempotencyKey};
@@ -50,7 +50,7 @@ where
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         expect_json(request.headers())?;
-        json(&read_body(request, LIMIT).await?).map(Self)
+        object(&read_body(request, LIMIT).await?).map(Self)
     }
 }
 
@@ -66,7 +66,7 @@ where
         expect_json(&parts.headers)?;
         let IdempotencyKey(key) = IdempotencyKey::from_request_parts(&mut parts, state).await?;
         let bytes = read_body(Request::from_parts(parts, body), LIMIT).await?;
-        Ok(Self { body: json(&bytes)?, idempotency: key.map(|key| key.with_body(&bytes)) })
+        Ok(Self { body: object(&bytes)?, idempotency: key.map(|key| key.with_body(&bytes)) })
     }
 }
 
@@ -116,6 +116,19 @@ fn too_large(limit: usize) -> Problem {
     Problem::from(BODY_TOO_LARGE).detail(format!("this route takes at most {limit} bytes"))
 }
 
+/// serde would also read a struct from an array of its fields in order; a body is always an object.
+fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first.is_some_and(|byte| *byte != b'{') {
+        let well_formed = serde_json::from_slice::<IgnoredAny>(bytes);
+        return Err(match well_formed {
+            Ok(_) => Problem::from(INVALID_FIELD).detail("the body is not a JSON object"),
+            Err(error) => malformed(&error),
+        });
+    }
+    json(bytes)
+}
+
 /// Reads JSON strictly: no unknown fields, no NUL characters, nothing after the value.
 ///
 /// # Errors
@@ -136,7 +149,8 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     );
     let value = match value {
         Ok(value) => value,
-        Err(error) if error.is_data() => {
+        // serde_json calls it a syntax error, too, when a number or null stands for an enum.
+        Err(error) if error.is_data() || serde_json::from_slice::<IgnoredAny>(bytes).is_ok() => {
             // A misspelt field is also a missing one; the misspelling is the more useful thing to say.
             return Err(match unknown {
                 Some(field) => unknown_field(field),
@@ -238,6 +252,12 @@ mod tests {
         inner: Option<Inner>,
         #[serde(default)]
         list: Vec<Inner>,
+        kind: Option<Kind>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    enum Kind {
+        A,
     }
 
     #[derive(Debug, Deserialize)]
@@ -247,7 +267,7 @@ mod tests {
     }
 
     fn refused(body: &str) -> (String, Value) {
-        let problem = json::<Outer>(body.as_bytes()).unwrap_err();
+        let problem = object::<Outer>(body.as_bytes()).unwrap_err();
         let shown = serde_json::to_value(problem.code()).unwrap();
         (shown.as_str().unwrap().to_owned(), field_of(problem))
     }
@@ -265,7 +285,12 @@ mod tests {
             ("{", "malformed_json", Value::Null),
             (r#"{"name":"a"} x"#, "malformed_json", Value::Null),
             (r#"{"name":"\ud800"}"#, "malformed_json", Value::Null),
-            (r#"[]"#, "invalid_field", Value::Null),
+            (r#"["a"]"#, "invalid_field", Value::Null),
+            (r#""a""#, "invalid_field", Value::Null),
+            (r#"["#, "malformed_json", Value::Null),
+            (r#"{"name":"a","kind":1}"#, "invalid_field", json!("kind")),
+            (r#"{"name":"a","kind":"B"}"#, "invalid_field", json!("kind")),
+            (r#"{"name":"a","kind":{"A":1}}"#, "invalid_field", json!("kind")),
             (r#"{}"#, "missing_field", json!("name")),
             (r#"{"name":1}"#, "invalid_field", json!("name")),
             (r#"{"name":"a","name":"b"}"#, "invalid_field", Value::Null),

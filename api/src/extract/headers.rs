@@ -4,7 +4,9 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderName, HeaderValue, header, request::Parts},
 };
+use domain::stream::{Position, Version};
 use sha2::{Digest, Sha256};
+use std::str::FromStr;
 
 use crate::problem::{INVALID_HEADER, Problem, STALE_VERSION};
 
@@ -12,9 +14,10 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const X_MIN_POSITION: HeaderName = HeaderName::from_static("x-min-position");
 
 /// The version of the resource that the caller last saw, from `If-Match: "17"`; none without the header and
-/// for `*`. What only a foreign or weak tag could match is stale by nature: 412.
+/// for `*`. What only a foreign or weak tag could match is stale by nature: 412. Pieces and pre-orders have
+/// versions of two numbers: `IfMatch<PieceVersion>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IfMatch(pub Option<u64>);
+pub struct IfMatch<V = Version>(pub Option<V>);
 
 /// What makes a repeated write recognisable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +34,7 @@ pub struct IdempotencyKey(pub Option<Idempotency>);
 
 /// The event position that the answer must include, from `X-Min-Position`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MinPosition(pub Option<u64>);
+pub struct MinPosition(pub Option<Position>);
 
 impl Idempotency {
     /// The same key for the same request with this body.
@@ -55,16 +58,7 @@ fn refused(name: &'static str, detail: impl Into<std::borrow::Cow<'static, str>>
     Problem::from(INVALID_HEADER).detail(detail).field(name)
 }
 
-/// A position or version as PostgreSQL can hold it.
-fn whole_number(text: &str) -> Option<u64> {
-    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !plain {
-        return None;
-    }
-    text.parse().ok().filter(|number| i64::try_from(*number).is_ok())
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+impl<S: Send + Sync, V: FromStr> FromRequestParts<S> for IfMatch<V> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
@@ -83,9 +77,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
         if tag.contains('"') {
             return Err(refused(NAME, "If-Match takes one ETag here"));
         }
-        match whole_number(tag).filter(|_| strong.len() == text.len()) {
-            Some(version) => Ok(Self(Some(version))),
-            None => Err(STALE_VERSION.into()),
+        match tag.parse() {
+            Ok(version) if strong.len() == text.len() => Ok(Self(Some(version))),
+            _ => Err(STALE_VERSION.into()),
         }
     }
 }
@@ -122,7 +116,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MinPosition {
         let Some(value) = only(parts, &X_MIN_POSITION, NAME)? else {
             return Ok(Self(None));
         };
-        let position = value.to_str().ok().and_then(whole_number);
+        let position = value.to_str().ok().and_then(|text| text.parse().ok());
         position
             .map(|position| Self(Some(position)))
             .ok_or_else(|| refused(NAME, "X-Min-Position is an event position: a whole number"))
@@ -143,8 +137,8 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
-    async fn if_match(value: &str) -> Result<Option<u64>, &'static str> {
-        IfMatch::from_request_parts(&mut parts("PATCH", "/x", &[("if-match", value)]), &())
+    async fn if_match(value: &str) -> Result<Option<Version>, &'static str> {
+        IfMatch::<Version>::from_request_parts(&mut parts("PATCH", "/x", &[("if-match", value)]), &())
             .await
             .map(|one| one.0)
             .map_err(|problem| problem.code())
@@ -152,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn if_match_takes_a_version_or_anything() {
-        assert_eq!(if_match("\"17\"").await, Ok(Some(17)));
+        assert_eq!(if_match("\"17\"").await, Ok(Some(Version(17))));
         assert_eq!(if_match("*").await, Ok(None));
         for (value, code) in [
             ("17", "invalid_header"),
@@ -193,7 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_position_is_a_whole_number() {
-        for (value, expected) in [("0", Some(0)), ("42", Some(42)), ("-1", None), ("1.5", None), ("", None)] {
+        for (value, expected) in [("0", Some(Position(0))), ("42", Some(Position(42))), ("-1", None), ("1.5", None), ("", None)] {
             let mut parts = parts("GET", "/x", &[("x-min-position", value)]);
             let got = MinPosition::from_request_parts(&mut parts, &()).await.ok().and_then(|one| one.0);
             assert_eq!(got, expected, "{value}");

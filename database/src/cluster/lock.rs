@@ -15,6 +15,22 @@ pub(super) const START: &str = "start.lock";
 pub(super) const CLUSTER: &str = "cluster.lock";
 const SERVE: &str = "serve.lock";
 
+/// A process that we are starting in another thread holds copies of our locks for the moment between
+/// its fork and its exec, also of those let go of meanwhile.
+const FORK_PATIENCE: Duration = Duration::from_millis(100);
+
+fn try_for(file: &File, patience: Duration) -> Result<(), TryLockError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 pub(super) fn open(data_dir: &Path, name: &str) -> Result<File, ClusterError> {
     let path = data_dir.join(name);
     let fresh = !path.exists();
@@ -38,20 +54,12 @@ pub(super) fn open(data_dir: &Path, name: &str) -> Result<File, ClusterError> {
 /// Waits for the exclusive lock.
 pub(super) fn exclusive(data_dir: &Path, name: &str, patience: Duration) -> Result<File, ClusterError> {
     let file = open(data_dir, name)?;
-    let deadline = Instant::now() + patience;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            Err(TryLockError::WouldBlock) => {
-                return Err(ClusterError::Busy { path: data_dir.join(name), seconds: patience.as_secs() });
-            }
-            Err(TryLockError::Error(e)) => {
-                return Err(ClusterError::io("cannot lock", &data_dir.join(name), e));
-            }
+    match try_for(&file, patience) {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(ClusterError::Busy { path: data_dir.join(name), seconds: patience.as_secs() })
         }
+        Err(TryLockError::Error(e)) => Err(ClusterError::io("cannot lock", &data_dir.join(name), e)),
     }
 }
 
@@ -66,7 +74,7 @@ pub(super) fn shared(data_dir: &Path) -> Result<File, ClusterError> {
 /// The exclusive lock of the cluster's users, if nobody uses it.
 pub(super) fn last_user(data_dir: &Path) -> Result<Option<File>, ClusterError> {
     let file = open(data_dir, CLUSTER)?;
-    match file.try_lock() {
+    match try_for(&file, FORK_PATIENCE) {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(e)) => Err(ClusterError::io("cannot lock", &data_dir.join(CLUSTER), e)),
@@ -106,7 +114,7 @@ impl ServeLock {
         let folder = super::canonical(data_dir)?;
         let path = folder.join(SERVE);
         let mut file = open(&folder, SERVE)?;
-        match file.try_lock() {
+        match try_for(&file, FORK_PATIENCE) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();

@@ -61,6 +61,23 @@ fn serves(pid: i32, data: &Path) -> bool {
         && std::fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim().starts_with("postgres"))
 }
 
+/// Whether the postmaster `pid` is gone altogether. A process that is exiting has left its folder
+/// already but is still there.
+fn ended(pid: i32, data: &Path) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return kill(Pid::from_raw(pid), None).is_err();
+    };
+    // The state follows the name, which stands in brackets and may hold anything.
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    if matches!(state, Some('Z' | 'X')) {
+        return true;
+    }
+    match std::fs::read_link(format!("/proc/{pid}/cwd")) {
+        Ok(cwd) => cwd != data,
+        Err(e) => e.kind() == std::io::ErrorKind::PermissionDenied,
+    }
+}
+
 fn state(home: &Home) -> State {
     let Some(file) = pid_file(home) else { return State::Stopped };
     let alive = file.pid.is_some_and(|pid| serves(pid, &home.data()));
@@ -285,13 +302,18 @@ pub(super) fn stop(home: &Home) -> Result<(), ClusterError> {
         return Err(ClusterError::Stop { pid, seconds: 0 });
     }
     let deadline = Instant::now() + STOP_PATIENCE;
-    while serves(pid, &data) {
+    while !ended(pid, &data) {
         if Instant::now() > deadline {
             return Err(ClusterError::Stop { pid, seconds: STOP_PATIENCE.as_secs() });
         }
         std::thread::sleep(STEP);
     }
     Ok(())
+}
+
+/// Deletes a cluster that does not start.
+pub(super) fn discard(home: &Home) -> Result<(), ClusterError> {
+    std::fs::remove_dir_all(home.data()).map_err(|e| ClusterError::io("cannot delete", &home.data(), e))
 }
 
 fn last_words(home: &Home) -> String {

@@ -57,10 +57,7 @@ impl FromStr for PieceVersion {
     type Err = ();
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let (piece, preorder) = s.split_once('-').ok_or(())?;
-        Ok(Self {
-            piece: Version(piece.parse().map_err(|_| ())?),
-            preorder: Version(preorder.parse().map_err(|_| ())?),
-        })
+        Ok(Self { piece: piece.parse().map_err(|_| ())?, preorder: preorder.parse().map_err(|_| ())? })
     }
 }
 

@@ -1,0 +1,129 @@
+//! `serve`: the server, until it is told to stop.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context;
+use database::ServeLock;
+use operational::sessions;
+use sqlx::PgPool;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use super::demo;
+use crate::{config::Config, http::docs, router, state::AppState};
+
+/// How long requests in flight get once the server is told to stop.
+const LAST_CALL: Duration = Duration::from_secs(20);
+const CLEANED_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Run the server.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Args {
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Make a demo account to look around with
+    #[arg(long)]
+    demo: bool,
+}
+
+pub(super) async fn run(mut config: Config, args: Args) -> anyhow::Result<()> {
+    if let Some(listen) = args.listen {
+        config.listen = listen;
+    }
+    // With an external database several servers may share the work; a data folder has one.
+    let _lock = match config.database_url {
+        None => Some(ServeLock::acquire(&config.data)?),
+        Some(_) => None,
+    };
+    let database = super::open(&config).await?;
+    let served = serve(config, database.pool.clone(), args.demo).await;
+    let closed = database.close().await;
+    served?;
+    Ok(closed?)
+}
+
+async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<()> {
+    let listen = config.listen;
+    let state = AppState::new(config, pool, super::passwords()?);
+    if with_demo {
+        demo::ensure_user(&state.pool, &state.passwords).await.context("the demo account cannot be made")?;
+    }
+    let router = router::build(state.clone())?;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    let mut signals = Signals::new()?;
+    tokio::spawn(clean_up(state.clone()));
+    let server = {
+        let stopping = state.clone();
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(
+            axum::serve(listener, service)
+                .with_graceful_shutdown(async move { stopping.stopping().await })
+                .into_future(),
+        )
+    };
+    announce(&state, address, with_demo);
+    let name = signals.next().await;
+    tracing::info!(signal = name, "stopping: requests in flight are finished first");
+    state.stop();
+    match tokio::time::timeout(LAST_CALL, server).await {
+        Ok(ended) => ended?.context("the server failed"),
+        Err(_late) => {
+            tracing::warn!("some requests were still running after {} s", LAST_CALL.as_secs());
+            Ok(())
+        }
+    }
+}
+
+fn announce(state: &AppState, address: SocketAddr, with_demo: bool) {
+    let base =
+        state.config.public_url.as_ref().map_or_else(|| format!("http://{address}"), ToString::to_string);
+    println!("Figure Ledger listens on http://{address}");
+    println!("  read and try the API:  {base}{}", docs::PAGE);
+    if with_demo {
+        println!("  demo account:          {} / {}", demo::USERNAME, demo::PASSWORD);
+        println!(
+            "  sign in:               curl -c cookies -H 'content-type: application/json' \
+             -d '{{\"username\":\"{}\",\"password\":\"{}\"}}' {base}/api/auth/login",
+            demo::USERNAME,
+            demo::PASSWORD
+        );
+    }
+    println!("  make an admin:         figure-ledger admin create-user NAME --admin");
+}
+
+async fn clean_up(state: AppState) {
+    let mut every = tokio::time::interval(CLEANED_EVERY);
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            () = state.stopping() => return,
+        }
+        match sessions::delete_expired(&state.pool).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "sessions that had run out were deleted"),
+            Err(error) => tracing::warn!(%error, "sessions that have run out cannot be deleted now"),
+        }
+    }
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

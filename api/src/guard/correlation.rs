@@ -1,0 +1,58 @@
+//! One id per request: in the log lines, in the metadata of the events it causes, in `X-Request-Id`.
+
+use std::time::Instant;
+
+use axum::{
+    body::Body,
+    extract::{FromRequestParts, MatchedPath},
+    http::{HeaderName, HeaderValue, Request, request::Parts},
+    middleware::Next,
+    response::Response,
+};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::problem::Problem;
+
+/// The header that carries the id both ways.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of this request: the caller's `X-Request-Id` when that is a UUID, else a fresh UUIDv7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CorrelationId(pub Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for CorrelationId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Ok(parts.extensions.get::<Self>().copied().unwrap_or_else(|| Self(Uuid::now_v7())))
+    }
+}
+
+/// Middleware: gives the request its id, puts all that is logged on its behalf under one span, and logs how
+/// it ended. The route's pattern is logged and not the path, which may hold secrets.
+pub async fn follow(mut request: Request<Body>, next: Next) -> Response {
+    let id = request
+        .headers()
+        .get(X_REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(Uuid::now_v7);
+    request.extensions_mut().insert(CorrelationId(id));
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
+    let span = tracing::info_span!("request", correlation_id = %id, method = %request.method(), route);
+    let began = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.in_scope(|| {
+        let (status, elapsed_us) = (response.status().as_u16(), began.elapsed().as_micros());
+        if response.status().is_server_error() {
+            tracing::error!(status, elapsed_us, "answered");
+        } else {
+            tracing::debug!(status, elapsed_us, "answered");
+        }
+    });
+    if let Ok(value) = HeaderValue::try_from(id.to_string()) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    response
+}

@@ -1,0 +1,8 @@
+//! What every request passes before and after its handler. [`router::build`](crate::router::build) puts
+//! these layers in order.
+
+pub mod attempts;
+pub mod client_address;
+pub mod correlation;
+pub mod cross_site;
+pub mod security_headers;

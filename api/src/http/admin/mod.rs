@@ -1,0 +1,3 @@
+//! Resources for those who run the instance.
+
+pub mod users;

@@ -1,0 +1,77 @@
+//! `/api/openapi.json`, and `/api/docs` to read it and try it on.
+
+use axum::{
+    Router,
+    body::Bytes,
+    http::header,
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Redirect},
+    routing::get,
+};
+use utoipa::{
+    OpenApi,
+    openapi::security::{ApiKey, ApiKeyValue, SecurityScheme},
+};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::{guard::security_headers::DOCS_POLICY, identity, problem, state::AppState};
+
+/// Where the page is.
+pub const PAGE: &str = "/api/docs";
+/// Where the document is.
+pub const DOCUMENT: &str = "/api/openapi.json";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Figure Ledger",
+        description = "Keeps a figure collector's catalogue, collection, pre-orders, wishlist and money.\n\n\
+            Amounts are decimal strings in their own currency. Times are UTC, in RFC 3339. Lists come in pages: \
+            `limit` (1 to 200) and `cursor`. A refusal is `application/problem+json` with a stable `code`. \
+            Writes answer with the resource as it now reads.\n\n\
+            Sign in with `POST /api/auth/login`; the session cookie does the rest."
+    ),
+    tags(
+        (name = "auth", description = "Signing up, in and out"),
+        (name = "me", description = "The account of whoever is signed in"),
+        (name = "figure types", description = "What kinds of figure there are"),
+        (name = "admin", description = "For those who run the instance"),
+        (name = "health", description = "For supervisors and balancers")
+    )
+)]
+struct Description;
+
+/// The OpenAPI document without its routes: what the resources are merged into.
+#[must_use]
+pub fn description() -> utoipa::openapi::OpenApi {
+    let mut document = Description::openapi();
+    let components = document.components.get_or_insert_default();
+    components.schemas.extend([problem::schema()]);
+    components.add_security_scheme(
+        "session",
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(identity::COOKIE))),
+    );
+    document
+}
+
+/// The routes that show the document.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn routes(openapi: &utoipa::openapi::OpenApi) -> anyhow::Result<Router<AppState>> {
+    let document = Bytes::from(serde_json::to_vec(openapi)?);
+    let page: Router<AppState> = SwaggerUi::new(PAGE)
+        .config(Config::from(DOCUMENT).try_it_out_enabled(true).display_request_duration(true))
+        .into();
+    let page = page.layer(from_fn(async |request, next: Next| {
+        let mut response = next.run(request).await;
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, DOCS_POLICY);
+        response
+    }));
+    Ok(page
+        .route(
+            DOCUMENT,
+            get(async || ([(header::CONTENT_TYPE, "application/json")], document).into_response()),
+        )
+        .route("/", get(async || Redirect::to(PAGE))))
+}

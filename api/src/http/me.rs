@@ -1,0 +1,208 @@
+//! `/api/me`: the account of whoever is signed in.
+
+use axum::{Json, extract::State, http::StatusCode};
+use chrono::{DateTime, Utc};
+use domain::{ids::UserId, money::Currency, refusal::Code};
+use operational::{
+    passwords::{Password, TypedPassword},
+    users::{self, Email, NsfwVisibility, ProfileChange, TimeZone, User},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tower_sessions::Session;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::auth::EMAIL_TAKEN;
+use crate::{
+    answer::Written,
+    change::{self, Change},
+    extract::{Body, CurrentUser},
+    guard::client_address::ClientAddress,
+    identity,
+    problem::{self, Kind, Problem, TOO_MANY_ATTEMPTS},
+    problems,
+    state::AppState,
+};
+
+const UNKNOWN_CURRENCY: Kind =
+    Kind::refusal(Code::UnknownCurrency, "the currency must be one of EUR, USD, JPY, GBP, CHF, CAD")
+        .on("preferred_currency");
+const PASSWORD_NEEDED: Kind = Kind::new(
+    StatusCode::FORBIDDEN,
+    "current_password_needed",
+    "give current_password to change the e-mail address or the password",
+)
+.on("current_password");
+const WRONG_PASSWORD: Kind =
+    Kind::new(StatusCode::FORBIDDEN, "wrong_password", "this is not the account's password").on("current_password");
+
+problems!(ReadProblems = problem::SIGNED_IN);
+problems!(
+    ChangeProblems = problem::SIGNED_IN,
+    problem::BODY,
+    &[UNKNOWN_CURRENCY, EMAIL_TAKEN, PASSWORD_NEEDED, WRONG_PASSWORD, TOO_MANY_ATTEMPTS],
+);
+
+/// The routes of this resource.
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(read, change))
+}
+
+/// What to change of one's own account; what is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"preferred_currency": "EUR", "nsfw_visibility": "hide", "time_zone": "Europe/Paris"}))]
+pub struct ChangeMe {
+    /// A new address. Needs `current_password`.
+    #[serde(default, deserialize_with = "change::not_null")]
+    #[schema(value_type = Option<String>, format = "email", max_length = 254)]
+    email: Option<Email>,
+    /// A new password. Needs `current_password`; it ends every other session.
+    #[serde(default, deserialize_with = "change::not_null")]
+    #[schema(value_type = Option<String>, format = Password, min_length = 8, max_length = 200)]
+    password: Option<Password>,
+    /// The password in force.
+    #[serde(default, deserialize_with = "change::not_null")]
+    #[schema(value_type = Option<String>, format = Password)]
+    current_password: Option<TypedPassword>,
+    /// `hide`, `blur` or `show`.
+    #[serde(default, deserialize_with = "change::not_null")]
+    #[schema(value_type = Option<String>, pattern = "^(hide|blur|show)$")]
+    nsfw_visibility: Option<NsfwVisibility>,
+    /// EUR, USD, JPY, GBP, CHF or CAD; null for amounts as they were recorded.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 3, max_length = 3)]
+    preferred_currency: Change<String>,
+    /// Whether `/u/{username}` exists.
+    #[serde(default, deserialize_with = "change::not_null")]
+    public_profile: Option<bool>,
+    /// Whether that page shows NSFW pieces.
+    #[serde(default, deserialize_with = "change::not_null")]
+    public_profile_show_nsfw: Option<bool>,
+    /// Whether that page shows what the collection is worth.
+    #[serde(default, deserialize_with = "change::not_null")]
+    public_profile_show_value: Option<bool>,
+    /// A zone of the IANA database.
+    #[serde(default, deserialize_with = "change::not_null")]
+    #[schema(value_type = Option<String>)]
+    time_zone: Option<TimeZone>,
+}
+
+/// An account, as its owner sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = example_me)]
+pub struct Me {
+    #[schema(value_type = Uuid)]
+    id: UserId,
+    username: String,
+    email: Option<String>,
+    is_admin: bool,
+    #[schema(value_type = String)]
+    nsfw_visibility: NsfwVisibility,
+    #[schema(value_type = Option<String>)]
+    preferred_currency: Option<Currency>,
+    public_profile: bool,
+    public_profile_show_nsfw: bool,
+    public_profile_show_value: bool,
+    #[schema(value_type = String)]
+    time_zone: TimeZone,
+    created_at: DateTime<Utc>,
+}
+
+/// The account in the examples.
+pub(super) fn example_me() -> Value {
+    json!({
+        "id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b7a",
+        "username": "alice",
+        "email": "alice@example.org",
+        "is_admin": false,
+        "nsfw_visibility": "blur",
+        "preferred_currency": null,
+        "public_profile": false,
+        "public_profile_show_nsfw": false,
+        "public_profile_show_value": false,
+        "time_zone": "UTC",
+        "created_at": "2026-01-17T09:30:00Z"
+    })
+}
+
+impl From<User> for Me {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username,
+            email: user.email,
+            is_admin: user.is_admin,
+            nsfw_visibility: user.nsfw_visibility,
+            preferred_currency: user.preferred_currency,
+            public_profile: user.public_profile,
+            public_profile_show_nsfw: user.public_profile_show_nsfw,
+            public_profile_show_value: user.public_profile_show_value,
+            time_zone: user.time_zone,
+            created_at: user.created_at,
+        }
+    }
+}
+
+/// One's own account.
+///
+/// For whoever is signed in.
+#[utoipa::path(
+    get,
+    path = "/api/me",
+    tag = "me",
+    security(("session" = [])),
+    responses((status = 200, description = "The account", body = Me, example = example_me), ReadProblems)
+)]
+async fn read(CurrentUser(user): CurrentUser) -> Json<Me> {
+    Json(user.into())
+}
+
+/// Changes one's own account.
+///
+/// For whoever is signed in. A new address or password needs the one in force; a new password ends every
+/// other session of the account.
+#[utoipa::path(
+    patch,
+    path = "/api/me",
+    tag = "me",
+    security(("session" = [])),
+    request_body = ChangeMe,
+    responses((status = 200, description = "The account as it now is", body = Me, example = example_me), ChangeProblems)
+)]
+async fn change(
+    State(state): State<AppState>,
+    CurrentUser(user): CurrentUser,
+    ClientAddress(address): ClientAddress,
+    session: Session,
+    Body(given): Body<ChangeMe>,
+) -> Result<Written<Me>, Problem> {
+    let preferred_currency = given
+        .preferred_currency
+        .try_map(|code| code.parse::<Currency>())
+        .map_err(|_unknown| UNKNOWN_CURRENCY)?
+        .into_option();
+    if given.email.is_some() || given.password.is_some() {
+        let typed = given.current_password.as_ref().ok_or(PASSWORD_NEEDED)?;
+        state.attempts.take(address)?;
+        if !users::has_password(&state.pool, &state.passwords, user.id, typed).await? {
+            return Err(WRONG_PASSWORD.into());
+        }
+    }
+    let signs_in_again = given.password.is_some();
+    let change = ProfileChange {
+        email: given.email,
+        password: given.password,
+        nsfw_visibility: given.nsfw_visibility,
+        preferred_currency,
+        public_profile: given.public_profile,
+        public_profile_show_nsfw: given.public_profile_show_nsfw,
+        public_profile_show_value: given.public_profile_show_value,
+        time_zone: given.time_zone,
+    };
+    let changed = users::update_profile(&state.pool, &state.passwords, user.id, &change).await?;
+    if signs_in_again {
+        identity::sign_in(&session, &changed).await?;
+    }
+    Ok(Written::done(changed.into()))
+}

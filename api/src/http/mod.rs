@@ -1,0 +1,12 @@
+//! One file per resource: its routes, what it takes, what it shows.
+//!
+//! Each file has, in this order: `routes()`, the types a request is read into, the types an answer is
+//! written from (fields carry the documented column names), and the handlers, each under its
+//! `#[utoipa::path]` with examples, refusals by [`problems!`](crate::problems) and who may call it.
+
+pub mod admin;
+pub mod auth;
+pub mod docs;
+pub mod figure_types;
+pub mod health;
+pub mod me;

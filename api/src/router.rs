@@ -1,0 +1,48 @@
+//! The whole API as one service: the resources, and what every request passes.
+
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    guard::{correlation, cross_site, security_headers},
+    http, identity,
+    problem::{self, METHOD_NOT_ALLOWED, NOT_FOUND},
+    state::AppState,
+};
+
+/// Every resource. A new one is a file under `http/` with `pub fn routes() -> OpenApiRouter<AppState>`,
+/// merged here.
+fn resources(state: &AppState) -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(http::docs::description())
+        .merge(http::health::routes())
+        .merge(http::auth::routes(state))
+        .merge(http::me::routes())
+        .merge(http::figure_types::routes())
+        .merge(http::admin::users::routes())
+}
+
+/// Puts the routes and the layers together.
+///
+/// # Errors
+/// When the OpenAPI document cannot be written or the session layer cannot be made: both are mistakes in
+/// this program.
+pub fn build(state: AppState) -> anyhow::Result<Router> {
+    let (router, openapi) = resources(&state).split_for_parts();
+    let sessions = identity::layer(&state).map_err(anyhow::Error::msg)?;
+    // Each layer wraps the ones above it: the last is the first a request meets.
+    Ok(router
+        .merge(http::docs::routes(&openapi)?)
+        .fallback(async || NOT_FOUND)
+        .method_not_allowed_fallback(async || METHOD_NOT_ALLOWED)
+        .layer(sessions)
+        .layer(from_fn_with_state(state.clone(), cross_site::refuse))
+        .layer(CatchPanicLayer::custom(problem::from_panic))
+        .layer(from_fn(problem::reword))
+        .layer(from_fn(security_headers::add))
+        .layer(from_fn(correlation::follow))
+        .with_state(state))
+}

@@ -1,0 +1,35 @@
+use crate::support::TestApp;
+
+#[tokio::test]
+async fn a_running_server_lives_and_is_ready() {
+    let app = TestApp::new().await;
+    let anybody = app.visitor();
+    assert_eq!(anybody.get("/api/health/live").await.ok()["status"], "alive");
+    assert_eq!(anybody.get("/api/health/ready").await.ok()["status"], "ready");
+}
+
+#[tokio::test]
+async fn a_stopping_server_lives_but_is_not_ready() {
+    let app = TestApp::new().await;
+    app.state.stop();
+    app.visitor().get("/api/health/live").await.ok();
+    app.visitor().get("/api/health/ready").await.refused(503, "not_ready");
+}
+
+#[tokio::test]
+async fn a_server_without_its_database_lives_but_is_not_ready() {
+    let app = TestApp::new().await;
+    app.db.pool.close().await;
+    app.visitor().get("/api/health/live").await.ok();
+    app.visitor().get("/api/health/ready").await.refused(503, "not_ready");
+}
+
+#[tokio::test]
+async fn a_request_without_the_database_is_told_to_come_back() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    app.db.pool.close().await;
+    let answer = alice.post("/api/auth/login", serde_json::json!({"username": "alice", "password": "x"})).await;
+    assert_eq!(answer.header("retry-after"), "5");
+    answer.refused(503, "database_unavailable");
+}
