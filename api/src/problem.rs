@@ -146,6 +146,37 @@ pub const INTERNAL: Kind =
 pub const DATABASE_UNAVAILABLE: Kind =
     Kind::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", "the database does not answer; try again");
 
+/// The write stands, but cannot be read yet.
+pub const READ_MODEL_BEHIND: Kind = Kind::new(
+    StatusCode::ACCEPTED,
+    "read_model_behind",
+    "this is done and on record, but cannot be read yet; read it at Location with X-Min-Position in a moment",
+);
+/// What must be included cannot be read yet.
+pub const NOT_READABLE_YET: Kind = Kind::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "read_model_behind",
+    "what is read here has not reached that position yet; try again in a moment",
+);
+/// The idempotency key belongs to another request.
+pub const IDEMPOTENCY_KEY_REUSED: Kind = Kind::new(
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "idempotency_key_reused",
+    "this Idempotency-Key was used for a different request; take a fresh one",
+)
+.on("Idempotency-Key");
+/// Too much is going on.
+pub const BUSY: Kind =
+    Kind::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too much is changing at once; try again in a moment");
+/// The connection broke while committing.
+pub const OUTCOME_UNKNOWN: Kind = Kind::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "outcome_unknown",
+    "the database went away while this was being written; repeat it with the same Idempotency-Key to find out",
+);
+
+/// What every command may meet besides its own refusals.
+pub const COMMAND: &[Kind] = &[IDEMPOTENCY_KEY_REUSED, STALE_VERSION, READ_MODEL_BEHIND, BUSY];
 /// What routes for the signed-in may refuse before the handler runs.
 pub const SIGNED_IN: &[Kind] = &[NOT_SIGNED_IN, SUSPENDED];
 /// What routes for admins may refuse before the handler runs.
@@ -298,7 +329,10 @@ impl From<sqlx::Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.headers.clone(), Json(self.to_json())).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        // A 202 is not a refusal: the write stands.
+        if !self.status.is_success() {
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Session"));
         }

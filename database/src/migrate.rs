@@ -29,10 +29,13 @@ pub enum MigrationError {
 /// # Errors
 /// [`MigrationError`]; migrations that ran before the failing one stay.
 pub async fn run(pool: &PgPool) -> Result<(), MigrationError> {
-    // A connection of its own: sqlx keeps the advisory lock when a migration fails, and a pooled
-    // connection would carry it on.
     let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
     let outcome = run_on(&mut connection).await;
+    if outcome.is_err() {
+        // sqlx keeps the lock when a migration fails, and a closed session ends only a little later. A
+        // connection of its own, so that no pooled one carries the lock on when this fails too.
+        let _ = sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut connection).await;
+    }
     let closed = connection.close().await;
     outcome?;
     Ok(closed?)

@@ -1,1 +1,47 @@
-//! To come.
+//! The log of Figure Ledger on PostgreSQL: one global order of events, written in batches, read forever.
+//!
+//! Start at [`EventStore`]. Which file does what:
+//!
+//! | file | responsibility |
+//! |---|---|
+//! | `store.rs` | opening a store, its options, its parts |
+//! | `execute.rs` | from a command to an acknowledged append: load, decide, retry, confirm |
+//! | `turns.rs` | who may decide next, within this process |
+//! | `append.rs` | the queue, the one appender of a process, batching and splitting |
+//! | `commit.rs` | one batch in one transaction, and finding out what became of it |
+//! | `records.rs` | answers kept for repeated requests |
+//! | `cache.rs`, `snapshot.rs` | states kept in memory and beside the log |
+//! | `read.rs`, `rows.rs` | reading in global order and by stream, folding states |
+//! | `inspect.rs` | looking at the raw log |
+//! | `subscribe.rs` | learning of new events |
+//! | `framework.rs` | the same log as a `cqrs_es::EventStore` |
+//! | `crash.rs` | named points at which a simulation lets the process die |
+//!
+//! # Order
+//! A position is given out under [`APPEND_LOCK`], which is held until the commit is visible. So whoever
+//! sees a position has seen, or can see, every lower one: reading `position > checkpoint` misses nothing.
+
+mod append;
+mod cache;
+mod commit;
+pub mod crash;
+mod error;
+mod execute;
+mod framework;
+mod inspect;
+mod read;
+mod records;
+mod rows;
+mod snapshot;
+mod store;
+mod subscribe;
+mod turns;
+
+pub use commit::{APPEND_LOCK, FoldFailed, InlineFold};
+pub use error::{ExecuteError, StoreError, Undecodable};
+pub use execute::{Executed, Execution, Idempotency};
+pub use framework::{LedgerAggregate, LoadedAggregate};
+pub use inspect::{EventFilter, LogCounts, RawEvent};
+pub use read::EventChunks;
+pub use store::{EventStore, Options};
+pub use subscribe::CHANNEL;

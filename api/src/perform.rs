@@ -1,0 +1,131 @@
+//! A write from end to end: run the command, wait until its answer can be read, say where it stands.
+//!
+//! ```ignore
+//! const READS: &[&str] = &["collection"];
+//!
+//! async fn rename(State(state): State<AppState>, caller: Caller, Path(id): Path<Uuid>, seen: IfMatch,
+//!     Command { body, idempotency }: Command<Rename>) -> Result<Written<ShelfView>, Problem> {
+//!     let command = RenameShelf { user_id: caller.user.id, … };
+//!     let done = state.perform(&caller, idempotency, &command).await?;
+//!     state.readable(done.position, READS, &format!("/api/me/shelves/{id}")).await?;
+//!     let shelf = shelves::by_id(&state.pool, caller.user.id, id).await?.ok_or(NOT_FOUND)?;
+//!     Ok(Written::done(shelf).version(shelf.version).at(done.position))
+//! }
+//! ```
+
+use std::time::Duration;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderValue, header, request::Parts},
+};
+use chrono::Utc;
+use domain::{
+    ids::CommandId,
+    stream::Position,
+    world::{Circumstances, Command},
+};
+use event_store::{ExecuteError, Execution};
+use operational::users::User;
+use uuid::Uuid;
+
+use crate::{
+    answer::X_EVENT_POSITION,
+    extract::{CurrentUser, Idempotency},
+    guard::correlation::CorrelationId,
+    problem::{BUSY, DATABASE_UNAVAILABLE, IDEMPOTENCY_KEY_REUSED, OUTCOME_UNKNOWN, Problem, READ_MODEL_BEHIND},
+    state::AppState,
+};
+
+/// How long a write waits for the read models that its answer is read from.
+pub const READABLE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Whoever is signed in, and the request that speaks for them. Refuses like [`CurrentUser`].
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The account.
+    pub user: User,
+    /// Ties log lines and events to the request.
+    pub correlation_id: Uuid,
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let CurrentUser(user) = CurrentUser::from_request_parts(parts, state).await?;
+        let CorrelationId(correlation_id) = CorrelationId::from_request_parts(parts, state).await?;
+        Ok(Self { user, correlation_id })
+    }
+}
+
+/// What a command came to.
+#[derive(Debug, Clone)]
+pub struct Performed<A> {
+    /// What the command answered; a repeated request gets the answer of the first.
+    pub answer: A,
+    /// Read models that have reached this position know of it.
+    pub position: Position,
+}
+
+impl AppState {
+    /// Runs a command for somebody. It is durable when this returns.
+    ///
+    /// # Errors
+    /// The command's refusal; 422 for an idempotency key of another request; 503 when the log is busy or the
+    /// database is away.
+    pub async fn perform<C: Command>(
+        &self,
+        caller: &Caller,
+        idempotency: Option<Idempotency>,
+        command: &C,
+    ) -> Result<Performed<C::Answer>, Problem> {
+        let execution = Execution {
+            circumstances: Circumstances {
+                actor: Some(caller.user.id),
+                is_admin: caller.user.is_admin,
+                now: Utc::now(),
+                command_id: CommandId(Uuid::now_v7()),
+            },
+            correlation_id: Some(caller.correlation_id),
+            causation_id: None,
+            idempotency: idempotency
+                .map(|i| event_store::Idempotency { key: i.key, request_hash: i.request_hash }),
+        };
+        let executed = self.store.execute(command, &execution).await?;
+        Ok(Performed { answer: executed.answer, position: executed.position })
+    }
+
+    /// Waits until the named read models have reached a position.
+    ///
+    /// # Errors
+    /// `read_model_behind` (202, with `Location` and `X-Event-Position`) when they are late or stopped: the
+    /// write stands, and the resource will read so at `location` once they have caught up.
+    pub async fn readable(&self, position: Position, reads: &[&str], location: &str) -> Result<(), Problem> {
+        if self.projections.wait_for(reads, position, READABLE_WITHIN).await.is_reached() {
+            return Ok(());
+        }
+        let behind = Problem::from(READ_MODEL_BEHIND).header(X_EVENT_POSITION, position.0);
+        Err(match HeaderValue::try_from(location) {
+            Ok(location) => behind.header(header::LOCATION, location),
+            Err(_not_a_header) => behind,
+        })
+    }
+}
+
+impl From<ExecuteError> for Problem {
+    fn from(error: ExecuteError) -> Self {
+        let again = |kind| Self::from(kind).header(header::RETRY_AFTER, 1_i64);
+        match error {
+            ExecuteError::Refused(refusal) => refusal.into(),
+            ExecuteError::KeyReused => IDEMPOTENCY_KEY_REUSED.into(),
+            ExecuteError::Busy | ExecuteError::Contended => again(BUSY),
+            ExecuteError::Unavailable(cause) => {
+                tracing::warn!(%cause, "the log cannot be reached");
+                again(DATABASE_UNAVAILABLE)
+            }
+            ExecuteError::OutcomeUnknown => again(OUTCOME_UNKNOWN),
+            other => Self::internal(other),
+        }
+    }
+}

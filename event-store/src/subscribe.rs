@@ -1,0 +1,74 @@
+//! Learning of new events: from this process's own appends at once, from other processes by notification,
+//! and by asking now and then in case one got lost.
+
+use crate::read;
+use crate::store::EventStore;
+use domain::stream::Position;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The channel on which every append that wrote events notifies; the payload is the new head.
+pub const CHANNEL: &str = "figure_ledger_log";
+
+/// Moves the head forward, never back.
+pub(crate) fn advance(head: &watch::Sender<Position>, to: Position) {
+    head.send_if_modified(|position| {
+        let newer = to > *position;
+        if newer {
+            *position = to;
+        }
+        newer
+    });
+}
+
+async fn ask(pool: &PgPool, head: &watch::Sender<Position>) {
+    match read::head(pool).await {
+        Ok(position) => advance(head, position),
+        Err(error) => tracing::debug!(%error, "the head of the log could not be asked for"),
+    }
+}
+
+pub(crate) async fn poll(pool: PgPool, every: Duration, head: watch::Sender<Position>) {
+    loop {
+        tokio::time::sleep(every).await;
+        ask(&pool, &head).await;
+    }
+}
+
+pub(crate) async fn listen(connect: PgConnectOptions, pool: PgPool, head: watch::Sender<Position>) {
+    // A pool of its own: a listener keeps its connection for good and must not eat into the readers'.
+    let own = PgPoolOptions::new()
+        .max_connections(1)
+        .connect_lazy_with(connect.application_name("figure-ledger listener"));
+    loop {
+        if let Err(error) = listen_once(&own, &pool, &head).await {
+            tracing::debug!(%error, "listening for new events was interrupted");
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn listen_once(own: &PgPool, pool: &PgPool, head: &watch::Sender<Position>) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(own).await?;
+    listener.eager_reconnect(false);
+    listener.listen(CHANNEL).await?;
+    // What was appended while nobody listened.
+    ask(pool, head).await;
+    while let Some(notification) = listener.try_recv().await? {
+        if let Ok(position) = notification.payload().parse() {
+            advance(head, Position(position));
+        }
+    }
+    Ok(())
+}
+
+impl EventStore {
+    /// Tells the newest position whenever it grows. A value means: everything up to here can be read now.
+    /// Values may be skipped; the last one arrives. What this process appends is told at once, what others
+    /// append within milliseconds while notifications arrive, else within `poll_every`.
+    pub fn subscribe(&self) -> watch::Receiver<Position> {
+        self.inner.head.subscribe()
+    }
+}

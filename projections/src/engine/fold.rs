@@ -1,0 +1,102 @@
+//! Folding a run of events in memory.
+
+use super::log::Entry;
+use super::projection::{Definition, Folding};
+use domain::stream::Position;
+use sqlx::PgConnection;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// An event that a projection cannot take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {position} ({event_type}): {reason}")]
+pub struct Failure {
+    /// Where it stands in the log.
+    pub position: Position,
+    /// Its type.
+    pub event_type: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The rows of one projection in memory, and the events it must pass over.
+pub(super) struct Fold {
+    reads: &'static [&'static str],
+    skips: BTreeSet<Position>,
+    rows: Box<dyn Folding>,
+}
+
+impl Fold {
+    /// Nothing in memory: rows are loaded when the fold asks for them.
+    pub fn on_demand(definition: &Definition, skips: BTreeSet<Position>) -> Self {
+        Self { reads: definition.reads, skips, rows: (definition.rows)() }
+    }
+
+    /// Everything in memory: a fold from the beginning of the log.
+    pub fn whole(definition: &Definition, skips: BTreeSet<Position>) -> Self {
+        let mut fold = Self::on_demand(definition, skips);
+        fold.tables().into_iter().for_each(|table| table.make_whole());
+        fold
+    }
+
+    pub fn tables(&mut self) -> Vec<&mut dyn super::table::AnyTable> {
+        self.rows.tables()
+    }
+
+    fn is_wanting(&mut self) -> bool {
+        self.tables().iter().any(|table| table.is_wanting())
+    }
+
+    /// Folds events in memory, up to the first that cannot be folded. When rows turn out to be missing,
+    /// it goes on all the same, to learn of as many as it can.
+    ///
+    /// # Errors
+    /// The first event that cannot be folded, and how many before it can.
+    pub fn run<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) -> Result<(), (usize, Failure)> {
+        for (done, entry) in entries.into_iter().enumerate() {
+            if let Err(failure) = self.one(entry)
+                && !self.is_wanting()
+            {
+                return Err((done, failure));
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds events, loading what they need. All of them are folded again after each loading, so a chain
+    /// (this piece's figure's maker) costs a round for each of its links, whatever the number of events.
+    ///
+    /// # Errors
+    /// The outer one: when the database fails. The inner one: as [`run`](Self::run).
+    pub async fn run_loading(
+        &mut self,
+        connection: &mut PgConnection,
+        entries: &[&Entry],
+    ) -> sqlx::Result<Result<(), (usize, Failure)>> {
+        loop {
+            let outcome = self.run(entries.iter().copied());
+            if !self.is_wanting() {
+                return Ok(outcome);
+            }
+            for table in self.tables() {
+                table.load(connection).await?;
+                table.roll_back();
+            }
+        }
+    }
+
+    fn one(&mut self, entry: &Entry) -> Result<(), Failure> {
+        let Entry { position, stream_type, event_type, .. } = entry;
+        if !self.reads.contains(&stream_type.as_ref()) || self.skips.contains(position) {
+            return Ok(());
+        }
+        let failure =
+            |reason| Failure { position: *position, event_type: event_type.clone().into_owned(), reason };
+        let event = entry.event.as_ref().map_err(|reason| failure(reason.clone()))?;
+        // A fold's bug must not take the others' process down.
+        match catch_unwind(AssertUnwindSafe(|| self.rows.fold(event))) {
+            Ok(outcome) => outcome.map_err(|error| failure(error.to_string())),
+            Err(_) => Err(failure("the fold panicked".to_owned())),
+        }
+    }
+}

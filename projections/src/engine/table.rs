@@ -1,0 +1,553 @@
+//! The rows of one table while events are folded.
+
+use super::projection::FoldError;
+use super::rows::{CopyBuffer, Index, Key, Row};
+use super::verify::Difference;
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde_json::Value;
+use sqlx::{PgConnection, Row as _};
+use std::cell::RefCell;
+use uuid::Uuid;
+
+/// How many rows one statement writes.
+const ROWS_PER_STATEMENT: usize = 4_000;
+/// How many bytes of rows are gathered before they are sent.
+const COPY_CHUNK: usize = 1 << 20;
+
+/// What a fold asked for that was not in memory.
+struct Wanted<K> {
+    keys: FxHashSet<K>,
+    values: FxHashSet<(usize, Uuid)>,
+}
+
+impl<K> Default for Wanted<K> {
+    fn default() -> Self {
+        Self { keys: FxHashSet::default(), values: FxHashSet::default() }
+    }
+}
+
+/// The rows of one table, as far as a fold needs them.
+///
+/// A fold reads and changes rows as if all of them were here. What is not, is noted; the engine then loads
+/// it, forgets what was folded, and folds again. So a fold must not mind seeing `None` for a row that
+/// exists: that round is thrown away.
+///
+/// What a fold changed stays apart from what the database holds until [`settle`](AnyTable::settle); only
+/// the rows that really differ are written.
+pub struct Table<R: Row> {
+    /// As the database holds them; `None` is known to be absent.
+    stored: FxHashMap<R::Key, Option<R>>,
+    /// As folded; `None` is deleted.
+    changed: FxHashMap<R::Key, Option<R>>,
+    /// For each indexed column, the keys of the rows as folded, in order.
+    indexes: Vec<FxHashMap<Uuid, Vec<R::Key>>>,
+    /// Values of indexed columns of which every row is here.
+    complete: FxHashSet<(usize, Uuid)>,
+    /// Every row there is, is here: what is not in memory does not exist.
+    whole: bool,
+    wanted: RefCell<Wanted<R::Key>>,
+}
+
+impl<R: Row> Default for Table<R> {
+    fn default() -> Self {
+        Self {
+            stored: FxHashMap::default(),
+            changed: FxHashMap::default(),
+            indexes: R::INDEXES.iter().map(|_| FxHashMap::default()).collect(),
+            complete: FxHashSet::default(),
+            whole: false,
+            wanted: RefCell::default(),
+        }
+    }
+}
+
+impl<R: Row> Table<R> {
+    /// The row, if it exists.
+    pub fn get(&self, key: &R::Key) -> Option<&R> {
+        match self.changed.get(key).or_else(|| self.stored.get(key)) {
+            Some(row) => row.as_ref(),
+            None => {
+                if !self.whole {
+                    self.wanted.borrow_mut().keys.insert(key.clone());
+                }
+                None
+            }
+        }
+    }
+
+    /// The row, which the events before this one must have made.
+    ///
+    /// # Errors
+    /// [`FoldError::NoRow`]. In a loop over many keys, prefer [`get`](Self::get) or
+    /// [`change`](Self::change), or call [`prefetch`](Self::prefetch) first: an error ends the round, so
+    /// rows would be loaded one by one.
+    pub fn require(&self, key: &R::Key) -> Result<&R, FoldError> {
+        self.get(key).ok_or_else(|| no_row::<R>(key))
+    }
+
+    /// Says that these rows will be asked for.
+    pub fn prefetch<'a>(&self, keys: impl IntoIterator<Item = &'a R::Key>) {
+        for key in keys {
+            self.get(key);
+        }
+    }
+
+    /// The keys of all rows with that value in an indexed column, in ascending order.
+    pub fn keys_where(&self, index: Index<R>, value: Uuid) -> Vec<R::Key> {
+        if !self.whole && !self.complete.contains(&(index.0, value)) {
+            self.wanted.borrow_mut().values.insert((index.0, value));
+        }
+        self.indexes.get(index.0).and_then(|index| index.get(&value)).cloned().unwrap_or_default()
+    }
+
+    /// All rows with that value in an indexed column, in ascending order of their keys.
+    pub fn rows_where(&self, index: Index<R>, value: Uuid) -> Vec<&R> {
+        self.keys_where(index, value).iter().filter_map(|key| self.get(key)).collect()
+    }
+
+    /// Puts a row in, in place of the one with its key, if there is one.
+    pub fn insert(&mut self, row: R) {
+        let key = row.key();
+        self.unindex(&key);
+        self.index(&key, &row);
+        self.changed.insert(key, Some(row));
+    }
+
+    /// Changes a row; whether it exists is the answer.
+    pub fn update(&mut self, key: &R::Key, with: impl FnOnce(&mut R)) -> bool {
+        let Some(row) = self.get(key) else { return false };
+        if R::INDEXES.is_empty() {
+            if let Some(Some(row)) = self.changed.get_mut(key) {
+                with(row);
+                return true;
+            }
+            let mut row = row.clone();
+            with(&mut row);
+            self.changed.insert(key.clone(), Some(row));
+        } else {
+            let mut row = row.clone();
+            with(&mut row);
+            self.insert(row);
+        }
+        true
+    }
+
+    /// Changes a row that the events before this one must have made.
+    ///
+    /// # Errors
+    /// [`FoldError::NoRow`].
+    pub fn change(&mut self, key: &R::Key, with: impl FnOnce(&mut R)) -> Result<(), FoldError> {
+        // A row that is yet to be loaded is no error: the round is folded again, and the fold shall go on
+        // to ask for whatever else it needs.
+        if self.update(key, with) || self.is_wanted(key) { Ok(()) } else { Err(no_row::<R>(key)) }
+    }
+
+    /// Changes a row, made first when it does not exist.
+    pub fn upsert(&mut self, key: &R::Key, new: impl FnOnce() -> R, with: impl FnOnce(&mut R)) {
+        let mut row = self.get(key).cloned().unwrap_or_else(new);
+        with(&mut row);
+        self.insert(row);
+    }
+
+    /// Takes a row out.
+    pub fn remove(&mut self, key: &R::Key) {
+        self.unindex(key);
+        if self.whole && !self.stored.contains_key(key) {
+            self.changed.remove(key);
+        } else {
+            self.changed.insert(key.clone(), None);
+        }
+    }
+
+    /// Takes out all rows with that value in an indexed column.
+    pub fn remove_where(&mut self, index: Index<R>, value: Uuid) {
+        for key in self.keys_where(index, value) {
+            self.remove(&key);
+        }
+    }
+
+    fn is_wanted(&self, key: &R::Key) -> bool {
+        self.wanted.borrow().keys.contains(key)
+    }
+
+    fn index(&mut self, key: &R::Key, row: &R) {
+        for (place, index) in self.indexes.iter_mut().enumerate() {
+            if let Some(value) = row.indexed(place) {
+                let keys = index.entry(value).or_default();
+                // Keys are mostly made in ascending order, so this mostly appends.
+                if let Err(place) = keys.binary_search(key) {
+                    keys.insert(place, key.clone());
+                }
+            }
+        }
+    }
+
+    /// Takes the row under this key, as it is now, out of the indexes.
+    fn unindex(&mut self, key: &R::Key) {
+        if self.indexes.is_empty() {
+            return;
+        }
+        let Some(Some(row)) = self.changed.get(key).or_else(|| self.stored.get(key)) else { return };
+        for (place, index) in self.indexes.iter_mut().enumerate() {
+            let Some(value) = row.indexed(place) else { continue };
+            let Some(keys) = index.get_mut(&value) else { continue };
+            if let Ok(place) = keys.binary_search(key) {
+                keys.remove(place);
+            }
+            if keys.is_empty() {
+                index.remove(&value);
+            }
+        }
+    }
+
+    /// Takes a row from the database, unless it is here already.
+    fn take_in(&mut self, row: R) {
+        let key = row.key();
+        if !self.stored.contains_key(&key) {
+            if !self.changed.contains_key(&key) {
+                self.index(&key, &row);
+            }
+            self.stored.insert(key, Some(row));
+        }
+    }
+}
+
+fn no_row<R: Row>(key: &R::Key) -> FoldError {
+    FoldError::NoRow { table: R::TABLE, key: format!("{key:?}") }
+}
+
+/// The part of a [`Table`] that needs no knowledge of its rows: how the engine moves them.
+#[async_trait]
+pub trait AnyTable: Send {
+    /// The table, without a schema.
+    fn name(&self) -> &'static str;
+    /// From now on, what is not in memory does not exist.
+    fn make_whole(&mut self);
+    /// Whether a fold asked for something that is not in memory.
+    fn is_wanting(&self) -> bool;
+    /// Loads what was asked for, one query for the keys and one for each indexed column.
+    ///
+    /// # Errors
+    /// When the database does.
+    async fn load(&mut self, connection: &mut PgConnection) -> sqlx::Result<()>;
+    /// Forgets what was folded since the last [`settle`](Self::settle).
+    fn roll_back(&mut self);
+    /// Writes what was folded since then, and nothing that is as it was.
+    ///
+    /// # Errors
+    /// When the database does.
+    async fn write(&mut self, connection: &mut PgConnection) -> sqlx::Result<()>;
+    /// Fills the empty table with every row in memory.
+    ///
+    /// # Errors
+    /// When the database does.
+    async fn copy_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<()>;
+    /// What was folded is now what the database holds.
+    fn settle(&mut self);
+    /// Compares every row of the database with those in memory, which are used up by it.
+    ///
+    /// # Errors
+    /// When the database does.
+    async fn compare(
+        &mut self,
+        connection: &mut PgConnection,
+        report: &mut (dyn FnMut(Difference) + Send),
+    ) -> sqlx::Result<()>;
+}
+
+#[async_trait]
+impl<R: Row> AnyTable for Table<R> {
+    fn name(&self) -> &'static str {
+        R::TABLE
+    }
+
+    fn make_whole(&mut self) {
+        self.whole = true;
+    }
+
+    fn is_wanting(&self) -> bool {
+        let wanted = self.wanted.borrow();
+        !wanted.keys.is_empty() || !wanted.values.is_empty()
+    }
+
+    async fn load(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        let Wanted { keys, values } = self.wanted.take();
+        let mut by_index: Vec<Vec<Uuid>> = R::INDEXES.iter().map(|_| Vec::new()).collect();
+        for (index, value) in &values {
+            if let Some(list) = by_index.get_mut(*index) {
+                list.push(*value);
+            }
+        }
+        for (column, list) in R::INDEXES.iter().zip(by_index) {
+            if list.is_empty() {
+                continue;
+            }
+            let sql = format!("SELECT {} FROM {} WHERE {column} = ANY($1)", columns::<R>(""), R::TABLE);
+            let mut rows = sqlx::query(&sql).bind(list).fetch(&mut *connection);
+            while let Some(row) = rows.try_next().await? {
+                self.take_in(R::read(&row)?);
+            }
+        }
+        self.complete.extend(values);
+        let keys: Vec<R::Key> = keys.into_iter().filter(|key| !self.stored.contains_key(key)).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let sql = load_by_keys::<R>();
+        let mut rows = R::Key::bind(&keys, sqlx::query(&sql)).fetch(&mut *connection);
+        while let Some(row) = rows.try_next().await? {
+            self.take_in(R::read(&row)?);
+        }
+        drop(rows);
+        for key in keys {
+            self.stored.entry(key).or_insert(None);
+        }
+        Ok(())
+    }
+
+    fn roll_back(&mut self) {
+        let keys: Vec<R::Key> = self.changed.keys().cloned().collect();
+        for key in keys {
+            self.unindex(&key);
+            self.changed.remove(&key);
+            if let Some(Some(row)) = self.stored.get(&key).cloned() {
+                self.index(&key, &row);
+            }
+        }
+    }
+
+    async fn write(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        let mut gone = Vec::new();
+        let mut kept = Vec::new();
+        for (key, row) in &self.changed {
+            match (row, self.stored.get(key)) {
+                (None, Some(None)) => {}
+                (None, _) => gone.push(key.clone()),
+                (Some(row), Some(Some(stored))) if row == stored => {}
+                (Some(row), _) => kept.push((key, row)),
+            }
+        }
+        // Every process takes row locks in the same order, and indexes are filled from left to right.
+        gone.sort_unstable();
+        kept.sort_unstable_by_key(|(key, _)| *key);
+        for keys in gone.chunks(ROWS_PER_STATEMENT) {
+            let sql = delete_by_keys::<R>();
+            R::Key::bind(keys, sqlx::query(&sql)).execute(&mut *connection).await?;
+        }
+        for rows in kept.chunks(ROWS_PER_STATEMENT) {
+            let rows: Vec<&R> = rows.iter().map(|(_, row)| *row).collect();
+            let sql = upsert::<R>();
+            R::bind(&rows, sqlx::query(&sql)).execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
+    async fn copy_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        let mut rows: Vec<&R> = self.changed.values().flatten().collect();
+        rows.sort_unstable_by_key(|row| row.key());
+        let sql = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", R::TABLE, columns::<R>(""));
+        let mut copy = connection.copy_in_raw(&sql).await?;
+        let mut buffer = CopyBuffer::default();
+        copy.send(CopyBuffer::HEADER).await?;
+        for row in rows {
+            row.encode(&mut buffer).map_err(sqlx::Error::Encode)?;
+            if buffer.bytes().len() >= COPY_CHUNK {
+                copy.send(buffer.bytes()).await?;
+                buffer = CopyBuffer::default();
+            }
+        }
+        copy.send(buffer.bytes()).await?;
+        copy.send(CopyBuffer::TRAILER).await?;
+        copy.finish().await?;
+        Ok(())
+    }
+
+    fn settle(&mut self) {
+        if self.stored.is_empty() && self.whole {
+            self.stored = std::mem::take(&mut self.changed);
+        } else {
+            self.stored.extend(self.changed.drain());
+        }
+        if self.whole {
+            self.stored.retain(|_, row| row.is_some());
+        }
+    }
+
+    async fn compare(
+        &mut self,
+        connection: &mut PgConnection,
+        report: &mut (dyn FnMut(Difference) + Send),
+    ) -> sqlx::Result<()> {
+        self.settle();
+        let difference = |key: Vec<Value>, column: Option<&'static str>, live, folded| Difference {
+            table: R::TABLE,
+            key,
+            column,
+            live,
+            folded,
+        };
+        let sql = format!("SELECT {} FROM {}", columns::<R>(""), R::TABLE);
+        let mut rows = sqlx::query(&sql).fetch(connection);
+        while let Some(row) = rows.try_next().await? {
+            let live = R::read(&row)?;
+            let folded = self.stored.remove(&live.key()).flatten();
+            if folded.as_ref() == Some(&live) {
+                continue;
+            }
+            let shown_live = live.values();
+            let key = key_of::<R>(&shown_live);
+            let Some(folded) = folded else {
+                report(difference(key, None, Some(record::<R>(shown_live)), None));
+                continue;
+            };
+            for ((column, live), folded) in R::COLUMNS.iter().zip(shown_live).zip(folded.values()) {
+                if live != folded {
+                    report(difference(key.clone(), Some(column), Some(live), Some(folded)));
+                }
+            }
+        }
+        let mut missing: Vec<R> = self.stored.drain().filter_map(|(_, row)| row).collect();
+        missing.sort_unstable_by_key(Row::key);
+        for row in missing {
+            let values = row.values();
+            report(difference(key_of::<R>(&values), None, None, Some(record::<R>(values))));
+        }
+        Ok(())
+    }
+}
+
+fn key_of<R: Row>(values: &[Value]) -> Vec<Value> {
+    values.iter().take(R::KEY.len()).cloned().collect()
+}
+
+fn record<R: Row>(values: Vec<Value>) -> Value {
+    R::COLUMNS.iter().map(|column| (*column).to_owned()).zip(values).collect()
+}
+
+fn columns<R: Row>(prefix: &str) -> String {
+    list(R::COLUMNS, ", ", |column| format!("{prefix}{column}"))
+}
+
+fn list(names: &[&str], separator: &str, each: impl Fn(&str) -> String) -> String {
+    names.iter().map(|name| each(name)).collect::<Vec<_>>().join(separator)
+}
+
+fn parameters(count: usize) -> String {
+    (1..=count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The given keys as a table `wanted`, to be joined with `t`.
+fn given_keys<R: Row>() -> (String, String) {
+    let wanted =
+        format!("UNNEST({}) AS wanted ({})", parameters(R::KEY.len()), list(R::KEY, ", ", str::to_owned));
+    let joined = list(R::KEY, " AND ", |column| format!("t.{column} = wanted.{column}"));
+    (wanted, joined)
+}
+
+fn load_by_keys<R: Row>() -> String {
+    let (wanted, joined) = given_keys::<R>();
+    format!("SELECT {} FROM {wanted} JOIN {} AS t ON {joined}", columns::<R>("t."), R::TABLE)
+}
+
+fn delete_by_keys<R: Row>() -> String {
+    let (wanted, joined) = given_keys::<R>();
+    format!("DELETE FROM {} AS t USING {wanted} WHERE {joined}", R::TABLE)
+}
+
+fn upsert<R: Row>() -> String {
+    let rest = R::COLUMNS.get(R::KEY.len()..).unwrap_or_default();
+    let action = if rest.is_empty() {
+        "NOTHING".to_owned()
+    } else {
+        format!("UPDATE SET {}", list(rest, ", ", |column| format!("{column} = EXCLUDED.{column}")))
+    };
+    format!(
+        "INSERT INTO {} ({}) SELECT * FROM UNNEST({}) ON CONFLICT ({}) DO {action}",
+        R::TABLE,
+        columns::<R>(""),
+        parameters(R::COLUMNS.len()),
+        list(R::KEY, ", ", str::to_owned),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::row;
+    use super::*;
+
+    row! {
+        struct LinkRow in "links", key(id: Uuid), index(parent) { parent: Option<Uuid>, label: String }
+    }
+
+    fn link(id: u128, parent: u128, label: &str) -> LinkRow {
+        LinkRow { id: Uuid::from_u128(id), parent: Some(Uuid::from_u128(parent)), label: label.to_owned() }
+    }
+
+    fn ids(table: &Table<LinkRow>, parent: u128) -> Vec<u128> {
+        table.keys_where(LinkRow::parent, Uuid::from_u128(parent)).iter().map(Uuid::as_u128).collect()
+    }
+
+    #[test]
+    fn what_is_not_in_memory_is_asked_for_once_and_then_known_to_be_absent() {
+        let mut table = Table::<LinkRow>::default();
+        assert_eq!(table.get(&Uuid::from_u128(1)), None);
+        assert!(table.change(&Uuid::from_u128(2), |_| ()).is_ok(), "it may exist; the round is repeated");
+        assert!(table.is_wanting());
+        table.wanted.take();
+        table.stored.insert(Uuid::from_u128(2), None);
+        assert!(table.change(&Uuid::from_u128(2), |_| ()).is_err());
+        assert!(!table.is_wanting());
+    }
+
+    #[test]
+    fn a_whole_table_asks_for_nothing() {
+        let mut table = Table::<LinkRow>::default();
+        table.make_whole();
+        assert_eq!(table.get(&Uuid::from_u128(1)), None);
+        assert!(ids(&table, 1).is_empty());
+        assert!(!table.is_wanting());
+    }
+
+    #[test]
+    fn an_index_follows_every_change_and_its_undoing() {
+        let mut table = Table::<LinkRow>::default();
+        table.make_whole();
+        for id in [3, 1, 2] {
+            table.insert(link(id, 10, "a"));
+        }
+        assert_eq!(ids(&table, 10), [1, 2, 3], "in the order of their keys");
+        table.settle();
+        table.update(&Uuid::from_u128(2), |row| row.parent = Some(Uuid::from_u128(20)));
+        table.remove(&Uuid::from_u128(3));
+        table.insert(link(4, 10, "b"));
+        assert_eq!((ids(&table, 10), ids(&table, 20)), (vec![1, 4], vec![2]));
+        table.roll_back();
+        assert_eq!((ids(&table, 10), ids(&table, 20)), (vec![1, 2, 3], vec![]));
+    }
+
+    #[test]
+    fn a_row_from_the_database_never_replaces_a_folded_one() {
+        let mut table = Table::<LinkRow>::default();
+        table.insert(link(1, 20, "folded"));
+        table.take_in(link(1, 10, "stored"));
+        assert_eq!(table.get(&Uuid::from_u128(1)).map(|row| row.label.as_str()), Some("folded"));
+        assert_eq!((ids(&table, 10), ids(&table, 20)), (vec![], vec![1]));
+        table.roll_back();
+        assert_eq!((ids(&table, 10), ids(&table, 20)), (vec![1], vec![]));
+    }
+
+    #[test]
+    fn statements_name_every_column() {
+        assert_eq!(
+            upsert::<LinkRow>(),
+            "INSERT INTO links (id, parent, label) SELECT * FROM UNNEST($1, $2, $3) \
+             ON CONFLICT (id) DO UPDATE SET parent = EXCLUDED.parent, label = EXCLUDED.label"
+        );
+        assert_eq!(
+            load_by_keys::<LinkRow>(),
+            "SELECT t.id, t.parent, t.label FROM UNNEST($1) AS wanted (id) JOIN links AS t ON t.id = wanted.id"
+        );
+    }
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Installs what building and running need and this machine lacks. Quiet when there is nothing to do.
+# Without root or passwordless sudo it goes on: the program fetches PostgreSQL by itself.
+# Arguments: further commands to have, each in the Debian package of its name.
+set -euo pipefail
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+have_postgres() {
+  local dir major
+  for dir in "$(pg_config --bindir 2>/dev/null || true)" /usr/lib/postgresql/*/bin ${PATH//:/ }; do
+    [ -x "$dir/postgres" ] && [ -x "$dir/initdb" ] || continue
+    major=$("$dir/postgres" --version 2>/dev/null | sed -n 's/^[^0-9]*\([0-9]*\).*/\1/p')
+    if [ "${major:-0}" -ge 14 ]; then return 0; fi
+  done
+  return 1
+}
+
+missing=()
+if ! command -v cc >/dev/null || ! [ -e /usr/include/stdio.h ]; then missing+=(gcc libc6-dev); fi
+have_postgres || missing+=(postgresql)
+for command in "$@"; do
+  command -v "$command" >/dev/null || missing+=("$command")
+done
+
+if [ "${#missing[@]}" -gt 0 ]; then
+  root=()
+  if [ "$(id -u)" -ne 0 ]; then root=(sudo -n); fi
+  if ! command -v apt-get >/dev/null; then
+    say "missing: ${missing[*]}; there is no apt-get here, install them by hand"
+  elif [ "${#root[@]}" -gt 0 ] && ! sudo -n true 2>/dev/null; then
+    say "missing: ${missing[*]}; no right to install them, going on without"
+  else
+    say "installing ${missing[*]}"
+    log=$(mktemp)
+    if { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+      "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"; } \
+      >"$log" 2>&1 </dev/null; then
+      rm -f "$log"
+    else
+      tail -n 5 "$log" >&2
+      say "that did not work, going on without (all of it: $log)"
+    fi
+  fi
+fi
+
+if ! command -v cc >/dev/null; then
+  say "a C compiler is needed to build (on Debian: apt-get install gcc libc6-dev)"
+  exit 1
+fi
+if ! command -v cargo >/dev/null && ! [ -x "${HOME:-/root}/.cargo/bin/cargo" ]; then
+  say "Rust is needed to build: https://rustup.rs"
+  exit 1
+fi
