@@ -49,7 +49,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
 ///
 /// # Errors
 /// What `T` says about the value.
-pub fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 

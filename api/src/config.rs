@@ -60,7 +60,11 @@ pub const VARIABLES: &[Variable] = &[
         default: "true",
         meaning: "Whether anybody may register. Admins can always make accounts on the command line",
     },
-    Variable { name: LOG_FORMAT, default: "text", meaning: "text or json, one line per record, on standard error" },
+    Variable {
+        name: LOG_FORMAT,
+        default: "text",
+        meaning: "text or json, one line per record, on standard error",
+    },
     Variable { name: RUST_LOG, default: "info", meaning: "Which records are logged, such as api=debug" },
 ];
 
@@ -169,7 +173,8 @@ impl Config {
         let config = Self {
             database_url: read.text(DATABASE_URL),
             data: read.text(DATA).unwrap_or_else(|| "./data".to_owned()).into(),
-            listen: read.parsed(LISTEN, "is not an address and port such as 127.0.0.1:8080", |text| text.parse().ok())
+            listen: read
+                .parsed(LISTEN, "is not an address and port such as 127.0.0.1:8080", |text| text.parse().ok())
                 .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             public_url: read.parsed(
                 PUBLIC_URL,
@@ -257,8 +262,9 @@ mod tests {
 
     #[test]
     fn every_fault_is_named_at_once() {
-        let error = read(&[("RATE_LIMIT_ENABLED", "maybe"), ("PUBLIC_URL", "figures"), ("LOG_FORMAT", "xml")])
-            .unwrap_err();
+        let error =
+            read(&[("RATE_LIMIT_ENABLED", "maybe"), ("PUBLIC_URL", "figures"), ("LOG_FORMAT", "xml")])
+                .unwrap_err();
         assert_eq!(error.0.len(), 3, "{error}");
         for name in ["RATE_LIMIT_ENABLED", "PUBLIC_URL", "LOG_FORMAT"] {
             assert!(error.to_string().contains(name), "{error}");
@@ -267,7 +273,8 @@ mod tests {
 
     #[test]
     fn the_public_url_loses_the_port_its_scheme_implies() {
-        let of = |text: &str| text.parse::<PublicUrl>().map(|url| (url.is_https(), url.authority().to_owned()));
+        let of =
+            |text: &str| text.parse::<PublicUrl>().map(|url| (url.is_https(), url.authority().to_owned()));
         assert_eq!(of("https://Figures.example:443/"), Ok((true, "figures.example".to_owned())));
         assert_eq!(of("http://localhost:8080"), Ok((false, "localhost:8080".to_owned())));
         assert!(of("ftp://x").is_err() && of("https://a.b/path").is_err() && of("https://u@a.b").is_err());

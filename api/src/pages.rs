@@ -60,7 +60,11 @@ impl TryFrom<u16> for Limit {
     type Error = &'static str;
 
     fn try_from(number: u16) -> Result<Self, Self::Error> {
-        if (Self::MIN..=Self::MAX).contains(&number) { Ok(Self(number)) } else { Err("limit is from 1 to 200") }
+        if (Self::MIN..=Self::MAX).contains(&number) {
+            Ok(Self(number))
+        } else {
+            Err("limit is from 1 to 200")
+        }
     }
 }
 

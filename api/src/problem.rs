@@ -67,8 +67,11 @@ const fn status_of(code: Code) -> StatusCode {
 /// Nothing is here, or it is not the caller's.
 pub const NOT_FOUND: Kind = Kind::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here");
 /// The route has no such method.
-pub const METHOD_NOT_ALLOWED: Kind =
-    Kind::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "see the Allow header for what this route takes");
+pub const METHOD_NOT_ALLOWED: Kind = Kind::new(
+    StatusCode::METHOD_NOT_ALLOWED,
+    "method_not_allowed",
+    "see the Allow header for what this route takes",
+);
 /// The body is over the route's limit.
 pub const BODY_TOO_LARGE: Kind =
     Kind::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than this route takes");
@@ -76,7 +79,8 @@ pub const BODY_TOO_LARGE: Kind =
 pub const BODY_TOO_SLOW: Kind =
     Kind::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "the body did not arrive in time");
 /// The body broke off.
-pub const BODY_CUT_OFF: Kind = Kind::new(StatusCode::BAD_REQUEST, "body_cut_off", "the body did not arrive whole");
+pub const BODY_CUT_OFF: Kind =
+    Kind::new(StatusCode::BAD_REQUEST, "body_cut_off", "the body did not arrive whole");
 /// The body is not called JSON.
 pub const UNSUPPORTED_MEDIA_TYPE: Kind = Kind::new(
     StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -96,8 +100,11 @@ pub const MISSING_FIELD: Kind =
 pub const UNKNOWN_FIELD: Kind =
     Kind::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_field", "the route knows no such field");
 /// A query parameter that the route does not know.
-pub const UNKNOWN_PARAMETER: Kind =
-    Kind::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_parameter", "the route knows no such query parameter");
+pub const UNKNOWN_PARAMETER: Kind = Kind::new(
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "unknown_parameter",
+    "the route knows no such query parameter",
+);
 /// The query is not text.
 pub const MALFORMED_QUERY: Kind =
     Kind::new(StatusCode::BAD_REQUEST, "malformed_query", "the query string is not percent-encoded UTF-8");
@@ -115,16 +122,15 @@ pub const INVALID_CURSOR: Kind = Kind::new(
 )
 .on("cursor");
 /// `If-Match` names an older version.
-pub const STALE_VERSION: Kind = Kind::refusal(
-    Code::Stale,
-    "this has changed since the version that If-Match names; read it again",
-)
-.on("If-Match");
+pub const STALE_VERSION: Kind =
+    Kind::refusal(Code::Stale, "this has changed since the version that If-Match names; read it again")
+        .on("If-Match");
 /// Nobody is signed in.
 pub const NOT_SIGNED_IN: Kind =
     Kind::new(StatusCode::UNAUTHORIZED, "not_signed_in", "sign in at POST /api/auth/login first");
 /// The account may not be used.
-pub const SUSPENDED: Kind = Kind::new(StatusCode::FORBIDDEN, "suspended", "an admin has suspended this account");
+pub const SUSPENDED: Kind =
+    Kind::new(StatusCode::FORBIDDEN, "suspended", "an admin has suspended this account");
 /// Only for admins.
 pub const ADMIN_ONLY: Kind = Kind::new(StatusCode::FORBIDDEN, "admin_only", "only admins may do this");
 /// Another site's page sent this.
@@ -143,8 +149,11 @@ pub const TOO_MANY_ATTEMPTS: Kind = Kind::new(
 pub const INTERNAL: Kind =
     Kind::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong here; the log has more");
 /// The database does not answer.
-pub const DATABASE_UNAVAILABLE: Kind =
-    Kind::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", "the database does not answer; try again");
+pub const DATABASE_UNAVAILABLE: Kind = Kind::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "database_unavailable",
+    "the database does not answer; try again",
+);
 
 /// The write stands, but cannot be read yet.
 pub const READ_MODEL_BEHIND: Kind = Kind::new(

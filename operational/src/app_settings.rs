@@ -39,10 +39,7 @@ pub struct Setting {
 ///
 /// # Errors
 /// [`SettingError::Shape`] when it is of another type, else the database's.
-pub async fn get<T: DeserializeOwned>(
-    db: impl PgExecutor<'_>,
-    key: &str,
-) -> Result<Option<T>, SettingError> {
+pub async fn get<T: DeserializeOwned>(db: impl PgExecutor<'_>, key: &str) -> Result<Option<T>, SettingError> {
     let value: Option<serde_json::Value> =
         sqlx::query_scalar("SELECT value FROM app_settings WHERE key = $1")
             .bind(key)
@@ -64,8 +61,8 @@ pub async fn set<T: Serialize>(
     value: &T,
     by: Option<UserId>,
 ) -> Result<(), SettingError> {
-    let value = serde_json::to_value(value)
-        .map_err(|source| SettingError::Shape { key: key.to_owned(), source })?;
+    let value =
+        serde_json::to_value(value).map_err(|source| SettingError::Shape { key: key.to_owned(), source })?;
     sqlx::query(
         "INSERT INTO app_settings (key, value, updated_at, updated_by) VALUES ($1, $2, now(), $3)
          ON CONFLICT (key) DO UPDATE
@@ -91,6 +88,11 @@ pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Setting>, sqlx::Error> 
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(key, value, updated_at, by)| Setting { key, value, updated_at, updated_by: by.map(UserId::from) })
+        .map(|(key, value, updated_at, by)| Setting {
+            key,
+            value,
+            updated_at,
+            updated_by: by.map(UserId::from),
+        })
         .collect())
 }

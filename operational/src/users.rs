@@ -247,7 +247,8 @@ fn decoded<T: FromStr>(column: &str, text: String) -> Result<T, sqlx::Error>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
-    text.parse().map_err(|error| sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(error) })
+    text.parse()
+        .map_err(|error| sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(error) })
 }
 
 /// Why an account could not be made or changed.
@@ -528,10 +529,11 @@ pub struct AccessChange {
 pub async fn change_access(pool: &PgPool, id: UserId, change: AccessChange) -> Result<User, UserError> {
     let mut tx = pool.begin().await?;
     // Locking every admin, in one order, makes two demotions at once come one after the other.
-    let admins: Vec<Uuid> =
-        sqlx::query_scalar("SELECT id FROM users WHERE is_admin AND suspended_at IS NULL ORDER BY id FOR UPDATE")
-            .fetch_all(&mut *tx)
-            .await?;
+    let admins: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT id FROM users WHERE is_admin AND suspended_at IS NULL ORDER BY id FOR UPDATE",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
     let steps_down = change.is_admin == Some(false) || change.suspended == Some(true);
     if steps_down && admins == [id.uuid()] {
         return Err(UserError::LastAdmin);
@@ -578,9 +580,19 @@ mod tests {
         for good in ["a@b.co", "first.last+tag@mail.example.org", "miku@例え.jp"] {
             assert!(good.parse::<Email>().is_ok(), "{good}");
         }
-        for bad in
-            ["", "a", "a@b", "@b.co", "a@", "a@@b.co", "a b@c.de", "a@b..co", "a@-b.co", "a@b.co\0", long.as_str()]
-        {
+        for bad in [
+            "",
+            "a",
+            "a@b",
+            "@b.co",
+            "a@",
+            "a@@b.co",
+            "a b@c.de",
+            "a@b..co",
+            "a@-b.co",
+            "a@b.co\0",
+            long.as_str(),
+        ] {
             assert_eq!(bad.parse::<Email>(), Err(AccountRefused::Email), "{bad}");
         }
     }

@@ -46,7 +46,11 @@ impl Idempotency {
 }
 
 /// The one value of a header that may be given once.
-fn only<'a>(parts: &'a Parts, name: &HeaderName, shown: &'static str) -> Result<Option<&'a HeaderValue>, Problem> {
+fn only<'a>(
+    parts: &'a Parts,
+    name: &HeaderName,
+    shown: &'static str,
+) -> Result<Option<&'a HeaderValue>, Problem> {
     let mut values = parts.headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
@@ -187,7 +191,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_position_is_a_whole_number() {
-        for (value, expected) in [("0", Some(Position(0))), ("42", Some(Position(42))), ("-1", None), ("1.5", None), ("", None)] {
+        for (value, expected) in
+            [("0", Some(Position(0))), ("42", Some(Position(42))), ("-1", None), ("1.5", None), ("", None)]
+        {
             let mut parts = parts("GET", "/x", &[("x-min-position", value)]);
             let got = MinPosition::from_request_parts(&mut parts, &()).await.ok().and_then(|one| one.0);
             assert_eq!(got, expected, "{value}");

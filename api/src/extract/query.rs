@@ -28,7 +28,8 @@ where
 }
 
 fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
-    let decoded = percent_decode_str(query).decode_utf8().map_err(|_not_text| Problem::from(MALFORMED_QUERY))?;
+    let decoded =
+        percent_decode_str(query).decode_utf8().map_err(|_not_text| Problem::from(MALFORMED_QUERY))?;
     if decoded.contains('\0') {
         return Err(Problem::from(INVALID_FIELD).detail("text cannot hold a NUL character"));
     }
@@ -78,8 +79,10 @@ mod tests {
     #[test]
     fn a_listing_reads_what_it_knows() {
         let cursor = Cursor((7, "x".to_owned())).to_string();
-        let query =
-            parse::<Listing>(&format!("limit=20&condition=loose&condition=damaged&archived=&cursor={cursor}")).unwrap();
+        let query = parse::<Listing>(&format!(
+            "limit=20&condition=loose&condition=damaged&archived=&cursor={cursor}"
+        ))
+        .unwrap();
         assert_eq!(query.limit.get(), 20);
         assert_eq!(query.condition, ["loose", "damaged"]);
         assert_eq!(query.archived, None);

@@ -53,8 +53,10 @@ mod tests {
     use super::*;
 
     fn passes(pairs: &[(&'static str, &str)], public: Option<&str>) -> bool {
-        let headers =
-            pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
+        let headers = pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect();
         let public = public.map(|url| url.parse().unwrap());
         allowed(&headers, &Uri::from_static("/api/me"), public.as_ref())
     }
@@ -64,7 +66,10 @@ mod tests {
         assert!(passes(&[("host", "localhost:8080")], None));
         assert!(passes(&[("host", "localhost:8080"), ("origin", "http://localhost:8080")], None));
         assert!(passes(&[("host", "figures.example"), ("origin", "https://figures.example:443")], None));
-        assert!(passes(&[("host", "10.0.0.5:8080"), ("origin", "https://figures.example")], Some("https://figures.example")));
+        assert!(passes(
+            &[("host", "10.0.0.5:8080"), ("origin", "https://figures.example")],
+            Some("https://figures.example")
+        ));
         assert!(passes(&[("host", "a.example"), ("sec-fetch-site", "same-origin")], None));
     }
 

@@ -1,11 +1,6 @@
 //! `/api/auth`: signing up, in and out.
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-    middleware::from_fn_with_state,
-};
+use axum::{Json, extract::State, http::StatusCode, middleware::from_fn_with_state};
 use operational::{
     passwords::{Password, TypedPassword},
     users::{self, Email, NewUser, UserError, Username},
@@ -28,7 +23,8 @@ use crate::{
 
 /// Somebody has this name.
 pub const USERNAME_TAKEN: Kind =
-    Kind::new(StatusCode::CONFLICT, "username_taken", "somebody has this username; choose another").on("username");
+    Kind::new(StatusCode::CONFLICT, "username_taken", "somebody has this username; choose another")
+        .on("username");
 /// Another account has this address.
 pub const EMAIL_TAKEN: Kind =
     Kind::new(StatusCode::CONFLICT, "email_taken", "another account has this e-mail address").on("email");

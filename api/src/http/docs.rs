@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Redirect},
     routing::get,
 };
+use serde_json::Value;
 use utoipa::{
     OpenApi,
     openapi::security::{ApiKey, ApiKeyValue, SecurityScheme},
@@ -54,12 +55,35 @@ pub fn description() -> utoipa::openapi::OpenApi {
     document
 }
 
+/// Handlers of many files are called `list` or `change`, and an operation's id is unique: it is made of
+/// method and path, such as `patch_admin_users_user`.
+fn name_operations(document: &mut Value) {
+    let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else {
+        return;
+    };
+    for (path, item) in paths {
+        let words: Vec<&str> = path
+            .trim_start_matches("/api/")
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .collect();
+        let place = words.join("_");
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            if let Some(operation) = operation.as_object_mut() {
+                operation.insert("operationId".to_owned(), format!("{method}_{place}").into());
+            }
+        }
+    }
+}
+
 /// The routes that show the document.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
 pub fn routes(openapi: &utoipa::openapi::OpenApi) -> anyhow::Result<Router<AppState>> {
-    let document = Bytes::from(serde_json::to_vec(openapi)?);
+    let mut document = serde_json::to_value(openapi)?;
+    name_operations(&mut document);
+    let document = Bytes::from(serde_json::to_vec(&document)?);
     let page: Router<AppState> = SwaggerUi::new(PAGE)
         .config(Config::from(DOCUMENT).try_it_out_enabled(true).display_request_duration(true))
         .into();

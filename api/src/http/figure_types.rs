@@ -117,8 +117,9 @@ async fn replace(
 ) -> Result<Written<FigureTypes>, Problem> {
     let types: Vec<FigureType> =
         given.items.into_iter().map(|one| FigureType { code: one.code, label: one.label }).collect();
-    let list = TypeList::try_from(types)
-        .map_err(|refused: TypeRefused| Problem::from(INVALID_FIELD).detail(refused.to_string()).field("items"))?;
+    let list = TypeList::try_from(types).map_err(|refused: TypeRefused| {
+        Problem::from(INVALID_FIELD).detail(refused.to_string()).field("items")
+    })?;
     figure_types::replace(&state.pool, &list).await?;
     Ok(Written::done(figure_types::list(&state.pool).await?.into()))
 }

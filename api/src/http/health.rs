@@ -15,8 +15,11 @@ use crate::{
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
-const NOT_READY: Kind =
-    Kind::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "the server is starting, stopping or cut off from its database");
+const NOT_READY: Kind = Kind::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "not_ready",
+    "the server is starting, stopping or cut off from its database",
+);
 
 problems!(ReadyProblems = &[NOT_READY]);
 

@@ -35,7 +35,8 @@ const PASSWORD_NEEDED: Kind = Kind::new(
 )
 .on("current_password");
 const WRONG_PASSWORD: Kind =
-    Kind::new(StatusCode::FORBIDDEN, "wrong_password", "this is not the account's password").on("current_password");
+    Kind::new(StatusCode::FORBIDDEN, "wrong_password", "this is not the account's password")
+        .on("current_password");
 
 problems!(ReadProblems = problem::SIGNED_IN);
 problems!(

@@ -44,14 +44,20 @@ async fn limits_and_cursors_that_make_no_sense_are_refused() {
     let app = TestApp::new().await;
     let root = app.register_admin("root").await;
     for limit in ["0", "201", "-1", "many", "1.5", "99999999999"] {
-        root.get(&format!("/api/admin/users?limit={limit}")).await.refused_field(422, "invalid_field", "limit");
+        root.get(&format!("/api/admin/users?limit={limit}")).await.refused_field(
+            422,
+            "invalid_field",
+            "limit",
+        );
     }
     let nul = "eyJjcmVhdGVkX2F0IjoiXHUwMDAwIiwiaWQiOiIifQ";
     let far = "eyJjcmVhdGVkX2F0IjoiKzI2MjE0Mi0xMi0zMVQyMzo1OTo1OVoiLCJpZCI6IjAwMDAwMDAwLTAwMDAtMDAwMC0wMDAwLTAwMDAwMDAwMDAwMCJ9";
     for cursor in ["rubbish", "!!!", "bm90IGpzb24", "W10", nul, &"A".repeat(4_000)] {
-        root.get(&format!("/api/admin/users?cursor={cursor}"))
-            .await
-            .refused_field(422, "invalid_cursor", "cursor");
+        root.get(&format!("/api/admin/users?cursor={cursor}")).await.refused_field(
+            422,
+            "invalid_cursor",
+            "cursor",
+        );
     }
     let answer = root.get(&format!("/api/admin/users?cursor={far}")).await;
     assert!(answer.status.as_u16() < 500, "{}", answer.text);
@@ -72,12 +78,16 @@ async fn accounts_are_named_by_id_or_username() {
     root.patch("/api/admin/users/00000000-0000-0000-0000-000000000000", json!({}))
         .await
         .refused(404, "not_found");
-    root.patch("/api/admin/users/alice", json!({"suspended": "yes"}))
-        .await
-        .refused_field(422, "invalid_field", "suspended");
-    root.patch("/api/admin/users/alice", json!({"username": "eve"}))
-        .await
-        .refused_field(422, "unknown_field", "username");
+    root.patch("/api/admin/users/alice", json!({"suspended": "yes"})).await.refused_field(
+        422,
+        "invalid_field",
+        "suspended",
+    );
+    root.patch("/api/admin/users/alice", json!({"username": "eve"})).await.refused_field(
+        422,
+        "unknown_field",
+        "username",
+    );
 }
 
 #[tokio::test]
@@ -130,7 +140,11 @@ async fn of_two_admins_who_demote_each_other_at_once_one_remains() {
         let names = [format!("left{round}"), format!("right{round}")];
         let left = app.register_admin(&names[0]).await;
         let right = app.register_admin(&names[1]).await;
-        sqlx::query("UPDATE users SET is_admin = username = ANY ($1)").bind(&names).execute(&app.db.pool).await.unwrap();
+        sqlx::query("UPDATE users SET is_admin = username = ANY ($1)")
+            .bind(&names)
+            .execute(&app.db.pool)
+            .await
+            .unwrap();
         let (path_left, path_right) =
             (format!("/api/admin/users/{}", names[0]), format!("/api/admin/users/{}", names[1]));
         let _answers = tokio::join!(

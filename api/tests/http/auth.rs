@@ -37,8 +37,16 @@ async fn a_taken_name_or_address_is_told_whatever_its_case() {
     let app = TestApp::new().await;
     app.register("alice").await;
     let register = async |body| app.visitor().post("/api/auth/register", body).await;
-    register(account("ALICE", "other@example.org", PASSWORD)).await.refused_field(409, "username_taken", "username");
-    register(account("other", "Alice@Example.org", PASSWORD)).await.refused_field(409, "email_taken", "email");
+    register(account("ALICE", "other@example.org", PASSWORD)).await.refused_field(
+        409,
+        "username_taken",
+        "username",
+    );
+    register(account("other", "Alice@Example.org", PASSWORD)).await.refused_field(
+        409,
+        "email_taken",
+        "email",
+    );
     assert_eq!(app.scalar::<i64>("SELECT count(*) FROM users").await, 1);
 }
 
@@ -47,7 +55,9 @@ async fn of_many_who_ask_for_one_name_at_once_one_gets_it() {
     let app = TestApp::new().await;
     let asking = (0..8).map(|n| {
         let client = app.visitor();
-        async move { client.post("/api/auth/register", account("miku", &format!("m{n}@example.org"), PASSWORD)).await }
+        async move {
+            client.post("/api/auth/register", account("miku", &format!("m{n}@example.org"), PASSWORD)).await
+        }
     });
     let answers = futures::future::join_all(asking).await;
     let (made, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 201);
@@ -62,7 +72,11 @@ async fn what_cannot_be_an_account_is_refused_with_its_field() {
     let app = TestApp::new().await;
     let register = async |body| app.visitor().post("/api/auth/register", body).await;
     for name in ["ab", "has space", "аlice", "🎎🎎🎎", &"x".repeat(31)] {
-        register(account(name, "a@example.org", PASSWORD)).await.refused_field(422, "invalid_field", "username");
+        register(account(name, "a@example.org", PASSWORD)).await.refused_field(
+            422,
+            "invalid_field",
+            "username",
+        );
     }
     for address in ["", "nobody", "a b@example.org", &format!("a@{}.org", "x".repeat(250))] {
         register(account("alice", address, PASSWORD)).await.refused_field(422, "invalid_field", "email");
@@ -72,7 +86,11 @@ async fn what_cannot_be_an_account_is_refused_with_its_field() {
         let body = body.refused_field(422, "invalid_field", "password");
         assert!(!body.to_string().contains(password), "a password came back");
     }
-    register(json!({"username": "alice", "password": PASSWORD})).await.refused_field(422, "missing_field", "email");
+    register(json!({"username": "alice", "password": PASSWORD})).await.refused_field(
+        422,
+        "missing_field",
+        "email",
+    );
     let body = json!({"username": "alice", "email": "a@example.org", "password": PASSWORD, "is_admin": true});
     register(body).await.refused_field(422, "unknown_field", "is_admin");
     assert_eq!(app.scalar::<i64>("SELECT count(*) FROM users").await, 0);

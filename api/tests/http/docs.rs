@@ -16,7 +16,10 @@ async fn every_operation_says_what_it_is_and_how_it_fails() {
         for (method, operation) in item.as_object().unwrap() {
             let what = format!("{method} {path}");
             for member in ["summary", "description", "operationId"] {
-                assert!(operation[member].as_str().is_some_and(|text| !text.is_empty()), "{what} has no {member}");
+                assert!(
+                    operation[member].as_str().is_some_and(|text| !text.is_empty()),
+                    "{what} has no {member}"
+                );
             }
             let who = operation["description"].as_str().unwrap();
             assert!(

@@ -83,7 +83,8 @@ async fn writes_from_pages_of_other_sites_are_refused() {
     assert_eq!(alice.get("/api/me").await.ok()["public_profile"], false);
     patch("origin", &format!("http://{}", app.address)).await.ok();
     patch("sec-fetch-site", "same-origin").await.ok();
-    let read = alice.send(Method::GET, "/api/me", |request| request.header("sec-fetch-site", "cross-site")).await;
+    let read =
+        alice.send(Method::GET, "/api/me", |request| request.header("sec-fetch-site", "cross-site")).await;
     read.ok();
 }
 
@@ -118,7 +119,8 @@ async fn a_callers_request_id_is_kept_when_it_is_a_uuid() {
     let app = TestApp::new().await;
     let given = "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b7a";
     let ask = async |id: &str| {
-        let answer = app.visitor().send(Method::GET, "/api/me", |request| request.header("x-request-id", id)).await;
+        let answer =
+            app.visitor().send(Method::GET, "/api/me", |request| request.header("x-request-id", id)).await;
         answer.header("x-request-id").to_owned()
     };
     assert_eq!(ask(given).await, given);

@@ -64,12 +64,18 @@ async fn a_list_that_makes_no_sense_changes_nothing() {
     put(json!([one("a", "A"), one("a", "B")])).await.refused_field(422, "invalid_field", "items");
     let many: Vec<Value> = (0..201).map(|n| one(&format!("t{n}"), "T")).collect();
     put(json!(many)).await.refused_field(422, "invalid_field", "items");
-    put(json!([one("a", "A"), one("Not OK", "B")])).await.refused_field(422, "invalid_field", "items[1].code");
+    put(json!([one("a", "A"), one("Not OK", "B")])).await.refused_field(
+        422,
+        "invalid_field",
+        "items[1].code",
+    );
     put(json!([one("a", "  ")])).await.refused_field(422, "invalid_field", "items[0].label");
     put(json!([{"code": "a"}])).await.refused_field(422, "missing_field", "items[0].label");
-    put(json!([{"code": "a", "label": "A", "position": 1}]))
-        .await
-        .refused_field(422, "unknown_field", "items[0].position");
+    put(json!([{"code": "a", "label": "A", "position": 1}])).await.refused_field(
+        422,
+        "unknown_field",
+        "items[0].position",
+    );
     assert_eq!(codes(&root.get("/api/figure-types").await.ok()), SEEDED);
 }
 
@@ -78,7 +84,8 @@ async fn two_lists_at_once_are_put_one_after_the_other() {
     let app = TestApp::new().await;
     let root = app.register_admin("root").await;
     let list = |letter: char| {
-        let items: Vec<Value> = (0..20).map(|n| json!({"code": format!("{letter}{n}"), "label": "L"})).collect();
+        let items: Vec<Value> =
+            (0..20).map(|n| json!({"code": format!("{letter}{n}"), "label": "L"})).collect();
         json!({"items": items})
     };
     let puts = ['a', 'b', 'c', 'd'].map(|letter| {

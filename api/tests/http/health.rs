@@ -29,7 +29,8 @@ async fn a_request_without_the_database_is_told_to_come_back() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
     app.db.pool.close().await;
-    let answer = alice.post("/api/auth/login", serde_json::json!({"username": "alice", "password": "x"})).await;
+    let answer =
+        alice.post("/api/auth/login", serde_json::json!({"username": "alice", "password": "x"})).await;
     assert_eq!(answer.header("retry-after"), "5");
     answer.refused(503, "database_unavailable");
 }

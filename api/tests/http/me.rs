@@ -75,13 +75,21 @@ async fn a_new_address_needs_the_password_and_must_be_free() {
     app.register("bob").await;
     let alice = app.register("alice").await;
     let patch = async |body| alice.patch("/api/me", body).await;
-    patch(json!({"email": "new@example.org"})).await.refused_field(403, "current_password_needed", "current_password");
-    patch(json!({"email": "new@example.org", "current_password": "not this one"}))
-        .await
-        .refused_field(403, "wrong_password", "current_password");
-    patch(json!({"email": "BOB@example.org", "current_password": PASSWORD}))
-        .await
-        .refused_field(409, "email_taken", "email");
+    patch(json!({"email": "new@example.org"})).await.refused_field(
+        403,
+        "current_password_needed",
+        "current_password",
+    );
+    patch(json!({"email": "new@example.org", "current_password": "not this one"})).await.refused_field(
+        403,
+        "wrong_password",
+        "current_password",
+    );
+    patch(json!({"email": "BOB@example.org", "current_password": PASSWORD})).await.refused_field(
+        409,
+        "email_taken",
+        "email",
+    );
     let changed = patch(json!({"email": "new@example.org", "current_password": PASSWORD})).await.ok();
     assert_eq!(changed["email"], "new@example.org");
 }

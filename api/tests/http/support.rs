@@ -43,7 +43,8 @@ impl TestApp {
         let db = TestDb::new().await;
         let passwords = Passwords::new(Cost::Least, 4).unwrap();
         let state = AppState::new(config, db.pool.clone(), passwords);
-        let service = router::build(state.clone()).unwrap().into_make_service_with_connect_info::<SocketAddr>();
+        let service =
+            router::build(state.clone()).unwrap().into_make_service_with_connect_info::<SocketAddr>();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
@@ -52,7 +53,8 @@ impl TestApp {
 
     /// Somebody who is not signed in.
     pub fn visitor(&self) -> TestClient {
-        let http = Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let http =
+            Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
         TestClient { http, base: format!("http://{}", self.address) }
     }
 
@@ -177,12 +179,23 @@ impl Answer {
     /// The problem, if it is this one: status, code and shape are checked.
     #[track_caller]
     pub fn refused(self, status: u16, code: &str) -> Value {
-        assert_eq!((self.status.as_u16(), self.body["code"].as_str()), (status, Some(code)), "{}: {}", self.what, self.text);
+        assert_eq!(
+            (self.status.as_u16(), self.body["code"].as_str()),
+            (status, Some(code)),
+            "{}: {}",
+            self.what,
+            self.text
+        );
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.what);
         assert_eq!(self.body["status"], status, "{}", self.what);
         assert_eq!(self.body["type"], format!("urn:figure-ledger:problem:{code}"), "{}", self.what);
         for member in ["title", "detail"] {
-            assert!(self.body[member].as_str().is_some_and(|text| !text.is_empty()), "{}: {}", self.what, self.text);
+            assert!(
+                self.body[member].as_str().is_some_and(|text| !text.is_empty()),
+                "{}: {}",
+                self.what,
+                self.text
+            );
         }
         self.body
     }
@@ -198,6 +211,9 @@ impl Answer {
 
     /// A header's value, or nothing.
     pub fn header(&self, name: impl TryInto<HeaderName>) -> &str {
-        name.try_into().ok().and_then(|name| self.headers.get(name)).map_or("", |value| value.to_str().unwrap())
+        name.try_into()
+            .ok()
+            .and_then(|name| self.headers.get(name))
+            .map_or("", |value| value.to_str().unwrap())
     }
 }

@@ -1,6 +1,6 @@
 //! Folding a run of events in memory.
 
-use super::log::Entry;
+use super::log::{Entry, position};
 use super::projection::{Definition, Folding};
 use domain::stream::Position;
 use sqlx::PgConnection;
@@ -52,8 +52,8 @@ impl Fold {
     ///
     /// # Errors
     /// The first event that cannot be folded, and how many before it can.
-    pub fn run<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) -> Result<(), (usize, Failure)> {
-        for (done, entry) in entries.into_iter().enumerate() {
+    pub fn run(&mut self, entries: &[Entry]) -> Result<(), (usize, Failure)> {
+        for (done, entry) in entries.iter().enumerate() {
             if let Err(failure) = self.one(entry)
                 && !self.is_wanting()
             {
@@ -71,10 +71,10 @@ impl Fold {
     pub async fn run_loading(
         &mut self,
         connection: &mut PgConnection,
-        entries: &[&Entry],
+        entries: &[Entry],
     ) -> sqlx::Result<Result<(), (usize, Failure)>> {
         loop {
-            let outcome = self.run(entries.iter().copied());
+            let outcome = self.run(entries);
             if !self.is_wanting() {
                 return Ok(outcome);
             }
@@ -86,13 +86,23 @@ impl Fold {
     }
 
     fn one(&mut self, entry: &Entry) -> Result<(), Failure> {
-        let Entry { position, stream_type, event_type, .. } = entry;
-        if !self.reads.contains(&stream_type.as_ref()) || self.skips.contains(position) {
+        let stream_type = match entry {
+            Ok(event) => event.stream.aggregate_type(),
+            Err(undecodable) => &undecodable.stream_type,
+        };
+        if !self.reads.contains(&stream_type) || self.skips.contains(&position(entry)) {
             return Ok(());
         }
-        let failure =
-            |reason| Failure { position: *position, event_type: event_type.clone().into_owned(), reason };
-        let event = entry.event.as_ref().map_err(|reason| failure(reason.clone()))?;
+        let event = entry.as_ref().map_err(|undecodable| Failure {
+            position: undecodable.position,
+            event_type: undecodable.event_type.to_string(),
+            reason: undecodable.reason.to_string(),
+        })?;
+        let failure = |reason| Failure {
+            position: event.position,
+            event_type: event.event.event_type().to_owned(),
+            reason,
+        };
         // A fold's bug must not take the others' process down.
         match catch_unwind(AssertUnwindSafe(|| self.rows.fold(event))) {
             Ok(outcome) => outcome.map_err(|error| failure(error.to_string())),

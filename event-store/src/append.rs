@@ -1,0 +1,416 @@
+//! The queue and the one appender of a process: it writes whatever has queued in one transaction.
+//!
+//! - Only appends whose versions were outrun fail; the rest of the batch is written.
+//! - A batch that the database refuses is split in halves until the refused append fails alone.
+//! - While the database is away, a batch is tried again for a while; nothing of it was written then.
+//! - A connection lost at the commit is followed by a look at the log, never by sending again blindly.
+
+use crate::commit::{Batch, Broken, InlineFold, Proof, was_committed};
+use crate::store::Options;
+use crate::{crash_point, subscribe};
+use domain::ids::CommandId;
+use domain::stream::{Position, Recorded, StreamId, Version};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use uuid::Uuid;
+
+/// The record to keep of a command that came with an idempotency key.
+#[derive(Debug, Clone)]
+pub(crate) struct NewRecord {
+    pub(crate) actor: Uuid,
+    pub(crate) key: String,
+    pub(crate) command: &'static str,
+    pub(crate) request_hash: [u8; 32],
+    pub(crate) answer: String,
+    pub(crate) versions: String,
+}
+
+/// What one command wants written: all of it or nothing.
+#[derive(Debug)]
+pub(crate) struct Append {
+    pub(crate) command_id: CommandId,
+    /// Every stream read or written, each once, with the version it must still have.
+    pub(crate) expected: Vec<(StreamId, Version)>,
+    /// In order; positions and times are filled in as they are written.
+    pub(crate) events: Vec<Recorded>,
+    /// The payloads of the events, in the same order.
+    pub(crate) payloads: Vec<String>,
+    /// The metadata all its events share.
+    pub(crate) metadata: String,
+    pub(crate) record: Option<NewRecord>,
+    /// Filled in as it is written: its last event's position, or the head when it has none.
+    pub(crate) position: Position,
+}
+
+impl Append {
+    /// About the bytes that writing it sends.
+    fn bytes(&self) -> usize {
+        let payloads: usize = self.payloads.iter().map(|p| p.len() + self.metadata.len() + 160).sum();
+        let record = self.record.as_ref().map_or(0, |r| r.answer.len() + r.versions.len() + r.key.len() + 80);
+        payloads + record + 80 * self.expected.len()
+    }
+}
+
+/// What became of an append.
+#[derive(Debug)]
+pub(crate) struct Appended {
+    pub(crate) events: Vec<Recorded>,
+    pub(crate) position: Position,
+}
+
+/// Why an append was not written, or is not known to be.
+#[derive(Debug)]
+pub(crate) enum AppendError {
+    /// These streams are at other versions than expected.
+    Conflict(Vec<(StreamId, Version)>),
+    /// The idempotency key has a record already.
+    KeyTaken,
+    /// No room in the queue.
+    Busy,
+    /// The database is away; nothing was written.
+    Unavailable(Arc<sqlx::Error>),
+    /// The database refuses it.
+    Rejected(Arc<sqlx::Error>),
+    /// It may have been written.
+    Unknown,
+}
+
+type Answer = Result<Appended, AppendError>;
+
+struct Job {
+    append: Append,
+    bytes: usize,
+    answer: oneshot::Sender<Answer>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Where appends wait, bounded in number and bytes.
+pub(crate) struct Queue {
+    jobs: mpsc::Sender<Job>,
+    room: Arc<Semaphore>,
+    bytes: u32,
+    wait: Duration,
+}
+
+impl Queue {
+    /// Queues an append and waits for what becomes of it.
+    pub(crate) async fn append(&self, append: Append) -> Answer {
+        let bytes = append.bytes();
+        let (answer, answered) = oneshot::channel();
+        let enter = async {
+            let weight = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.bytes);
+            let room = self.room.clone().acquire_many_owned(weight).await.ok()?;
+            let slot = self.jobs.reserve().await.ok()?;
+            slot.send(Job { append, bytes, answer, _room: room });
+            Some(())
+        };
+        match tokio::time::timeout(self.wait, enter).await {
+            Ok(Some(())) => answered.await.unwrap_or(Err(AppendError::Unknown)),
+            Ok(None) => Err(AppendError::Unavailable(Arc::new(sqlx::Error::WorkerCrashed))),
+            Err(_) => Err(AppendError::Busy),
+        }
+    }
+}
+
+/// The task that writes.
+pub(crate) struct Appender {
+    jobs: mpsc::Receiver<Job>,
+    connect: PgConnectOptions,
+    connection: Option<PgConnection>,
+    batch_events: usize,
+    batch_bytes: usize,
+    give_up_after: Duration,
+    fold: Option<Arc<dyn InlineFold>>,
+    head: watch::Sender<Position>,
+}
+
+impl Appender {
+    /// Starts it. It ends when the queue is dropped and empty.
+    pub(crate) fn start(
+        connect: PgConnectOptions,
+        options: &Options,
+        head: watch::Sender<Position>,
+    ) -> Queue {
+        let (sender, jobs) = mpsc::channel(options.queue_length.max(1));
+        let appender = Self {
+            jobs,
+            connect: connect.application_name("figure-ledger appender"),
+            connection: None,
+            batch_events: options.batch_events,
+            batch_bytes: options.batch_bytes,
+            give_up_after: options.give_up_after,
+            fold: options.inline_fold.clone(),
+            head,
+        };
+        tokio::spawn(appender.run());
+        let bytes = options.queue_bytes.clamp(1, Semaphore::MAX_PERMITS);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        Queue {
+            jobs: sender,
+            room: Arc::new(Semaphore::new(usize::try_from(bytes).unwrap_or(usize::MAX))),
+            bytes,
+            wait: options.queue_wait,
+        }
+    }
+
+    async fn run(mut self) {
+        let mut held = None;
+        loop {
+            let first = match held.take() {
+                Some(job) => job,
+                None => match self.jobs.recv().await {
+                    Some(job) => job,
+                    None => break,
+                },
+            };
+            // Commands that the last commit woke are about to queue: let them.
+            tokio::task::yield_now().await;
+            let (mut events, mut bytes) = (first.append.events.len(), first.bytes);
+            let mut batch = vec![first];
+            while let Ok(job) = self.jobs.try_recv() {
+                events += job.append.events.len();
+                bytes += job.bytes;
+                if events > self.batch_events || bytes > self.batch_bytes {
+                    held = Some(job);
+                    break;
+                }
+                batch.push(job);
+            }
+            self.write(batch).await;
+        }
+        if let Some(connection) = self.connection {
+            let _ = connection.close().await;
+        }
+    }
+
+    /// Writes a batch, splitting it while the database refuses it.
+    async fn write(&mut self, batch: Vec<Job>) {
+        let mut parts = vec![batch];
+        while let Some(mut jobs) = parts.pop() {
+            // Nobody waits for these any more, so nobody was told that they were written.
+            jobs.retain(|job| !job.answer.is_closed());
+            if jobs.is_empty() {
+                continue;
+            }
+            match self.write_part(&mut jobs).await {
+                Ok(answers) => {
+                    crash_point!("append.before_acknowledge");
+                    for (job, answer) in jobs.into_iter().zip(answers) {
+                        let _ = job.answer.send(answer);
+                    }
+                }
+                Err(Failed::Refused(error)) if jobs.len() > 1 => {
+                    tracing::warn!(%error, appends = jobs.len(), "a batch was refused; splitting it");
+                    let second = jobs.split_off(jobs.len() / 2);
+                    parts.push(second);
+                    parts.push(jobs);
+                }
+                Err(failed) => {
+                    let failed = match failed {
+                        Failed::Refused(e) => {
+                            tracing::error!(error = %e, "the database refuses an append");
+                            Some((Arc::new(e), true))
+                        }
+                        Failed::Away(e) => Some((Arc::new(e), false)),
+                        Failed::Unknown => None,
+                    };
+                    for job in jobs {
+                        let _ = job.answer.send(Err(match &failed {
+                            Some((e, true)) => AppendError::Rejected(e.clone()),
+                            Some((e, false)) => AppendError::Unavailable(e.clone()),
+                            None => AppendError::Unknown,
+                        }));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes some appends in one transaction, trying again while the database is away.
+    async fn write_part(&mut self, jobs: &mut [Job]) -> Result<Vec<Answer>, Failed> {
+        let until = Instant::now() + self.give_up_after;
+        let mut batch = Batch::new(jobs.iter_mut().map(|job| &mut job.append).collect());
+        let mut pause = Pause::default();
+        loop {
+            let mut connection = match self.connection.take() {
+                Some(connection) => connection,
+                None => match connect(&self.connect).await {
+                    Ok(connection) => connection,
+                    Err(e) if Instant::now() < until => {
+                        tracing::warn!(error = %e, "the appender cannot reach the database; trying again");
+                        pause.take().await;
+                        continue;
+                    }
+                    Err(e) => return Err(Failed::Away(e)),
+                },
+            };
+            match batch.write(&mut connection, self.fold.as_ref()).await {
+                Ok(()) => {
+                    self.connection = Some(connection);
+                    break;
+                }
+                Err(Broken::Before(e)) if is_passing(&e) => {
+                    // Dropping the connection ends its transaction.
+                    drop(connection);
+                    if Instant::now() >= until {
+                        return Err(Failed::Away(e));
+                    }
+                    tracing::warn!(error = %e, "an append was interrupted before its commit; trying again");
+                    pause.take().await;
+                }
+                Err(Broken::Before(e)) => {
+                    if sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.is_ok() {
+                        self.connection = Some(connection);
+                    }
+                    return Err(Failed::Refused(e));
+                }
+                Err(Broken::AtCommit(e, proof)) => {
+                    drop(connection);
+                    tracing::warn!(error = %e, "a commit went unanswered; looking whether it took place");
+                    let committed = self.resolve(&proof, until).await;
+                    if let Some(fold) = &self.fold
+                        && matches!(proof, Proof::Event(..))
+                    {
+                        fold.settled(committed.unwrap_or(false).then(|| batch.head()));
+                    }
+                    match committed {
+                        Some(true) => break,
+                        Some(false) if Instant::now() < until => pause.take().await,
+                        Some(false) => return Err(Failed::Away(e)),
+                        None => return Err(Failed::Unknown),
+                    }
+                }
+            }
+        }
+        crash_point!("append.after_commit");
+        if batch.wrote_events() {
+            subscribe::advance(&self.head, batch.head());
+        }
+        Ok(batch.answers())
+    }
+
+    /// Whether a commit took place; `None` when the database does not come back in time to tell.
+    async fn resolve(&mut self, proof: &Proof, until: Instant) -> Option<bool> {
+        let mut pause = Pause::default();
+        loop {
+            let asked = async {
+                let mut connection = connect(&self.connect).await?;
+                let committed = was_committed(&mut connection, proof).await?;
+                Ok::<_, sqlx::Error>((connection, committed))
+            };
+            match asked.await {
+                Ok((connection, committed)) => {
+                    self.connection = Some(connection);
+                    return Some(committed);
+                }
+                Err(_) if Instant::now() < until => pause.take().await,
+                Err(error) => {
+                    tracing::error!(%error, "it stays unknown whether a batch was committed");
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// Why some appends were not written.
+enum Failed {
+    /// The database refuses them.
+    Refused(sqlx::Error),
+    /// It stayed away for too long; nothing was written.
+    Away(sqlx::Error),
+    /// It stayed away after the commit was sent.
+    Unknown,
+}
+
+/// Growing pauses between tries.
+#[derive(Default)]
+struct Pause(u32);
+
+impl Pause {
+    async fn take(&mut self) {
+        let millis = (10_u64 << self.0.min(6)).min(500);
+        self.0 += 1;
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+}
+
+/// Whether the failure is the moment's and not the append's: trying again may help.
+fn is_passing(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(database) = error else {
+        return !matches!(error, sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. });
+    };
+    database.code().is_some_and(|code| {
+        // Connection, resources, operator, system; locks and deadlocks; idle too long; read-only for now;
+        // a plan outlived by a change of tables.
+        matches!(code.get(..2), Some("08" | "53" | "57" | "58" | "40"))
+            || matches!(&*code, "55P03" | "25P03" | "25006" | "0A000")
+    })
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let attempt = async {
+        let mut connection = PgConnection::connect_with(options).await?;
+        // A process that freezes with the lock must not stop the others; an acknowledged append is durable.
+        sqlx::raw_sql(
+            "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s'; \
+             SET synchronous_commit = on",
+        )
+        .execute(&mut connection)
+        .await?;
+        Ok(connection)
+    };
+    match tokio::time::timeout(Duration::from_secs(5), attempt).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use chrono::DateTime;
+    use domain::claim::{ClaimEvent, Holder};
+    use domain::ids::{EventId, FigureId};
+    use domain::stream::{Event, Metadata};
+
+    pub(crate) fn stream(n: u128) -> StreamId {
+        StreamId::Figure(FigureId(Uuid::from_u128(n)))
+    }
+
+    /// An append that expects each stream at a version and writes so many events to it.
+    pub(crate) fn append(streams: &[(&StreamId, i64, i64)], key: Option<&str>) -> Append {
+        let command_id = CommandId(Uuid::nil());
+        let event = |stream: &StreamId, version| Recorded {
+            position: Position(0),
+            event_id: EventId(Uuid::nil()),
+            stream: stream.clone(),
+            version: Version(version),
+            owner: None,
+            recorded_at: DateTime::UNIX_EPOCH,
+            metadata: Metadata { actor: None, command_id, correlation_id: None, causation_id: None },
+            event: Event::Claim(ClaimEvent::Released { holder: Holder::Figure(FigureId(Uuid::nil())) }),
+        };
+        let events: Vec<_> =
+            streams.iter().flat_map(|(s, v, n)| (1..=*n).map(move |i| event(s, v + i))).collect();
+        Append {
+            command_id,
+            expected: streams.iter().map(|(s, v, _)| ((*s).clone(), Version(*v))).collect(),
+            payloads: events.iter().map(|_| "{}".to_owned()).collect(),
+            events,
+            metadata: "{}".to_owned(),
+            record: key.map(|key| NewRecord {
+                actor: Uuid::nil(),
+                key: key.to_owned(),
+                command: "test",
+                request_hash: [0; 32],
+                answer: "null".to_owned(),
+                versions: "[]".to_owned(),
+            }),
+            position: Position(0),
+        }
+    }
+}

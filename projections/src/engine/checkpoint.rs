@@ -1,0 +1,192 @@
+//! The checkpoint rows: how far each projection is, and whether it may go on.
+
+use super::fold::Failure;
+use domain::stream::Position;
+use sqlx::{PgConnection, PgExecutor, Row};
+use std::collections::BTreeSet;
+
+/// Whether a projection goes on folding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It does.
+    Running,
+    /// A person halted it.
+    Paused,
+    /// It met an event that it cannot fold.
+    Stopped,
+}
+
+impl State {
+    /// The stored word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    fn from_word(word: &str) -> Self {
+        match word {
+            "running" => Self::Running,
+            "paused" => Self::Paused,
+            _ => Self::Stopped,
+        }
+    }
+}
+
+/// A checkpoint row.
+#[derive(Debug, Clone)]
+pub(super) struct Checkpoint {
+    pub name: String,
+    pub version: u32,
+    pub position: Position,
+    pub state: State,
+    pub error: Option<String>,
+    pub failed_position: Option<Position>,
+}
+
+const COLUMNS: &str = "projection, version, position, state, error, failed_position";
+
+fn checkpoint(row: &sqlx::postgres::PgRow) -> sqlx::Result<Checkpoint> {
+    Ok(Checkpoint {
+        name: row.try_get(0)?,
+        version: row.try_get::<i32, _>(1)?.unsigned_abs(),
+        position: Position(row.try_get(2)?),
+        state: State::from_word(row.try_get(3)?),
+        error: row.try_get(4)?,
+        failed_position: row.try_get::<Option<i64>, _>(5)?.map(Position),
+    })
+}
+
+fn stored(version: u32) -> i32 {
+    i32::try_from(version).unwrap_or(i32::MAX)
+}
+
+pub(super) async fn all(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Checkpoint>> {
+    let sql = format!("SELECT {COLUMNS} FROM projection_checkpoints ORDER BY projection");
+    sqlx::query(&sql).fetch_all(db).await?.iter().map(checkpoint).collect()
+}
+
+pub(super) async fn read(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<Checkpoint>> {
+    let sql = format!("SELECT {COLUMNS} FROM projection_checkpoints WHERE projection = $1");
+    sqlx::query(&sql).bind(name).fetch_optional(db).await?.as_ref().map(checkpoint).transpose()
+}
+
+/// Reads it and keeps everybody else from moving it until the transaction ends.
+pub(super) async fn lock(db: &mut PgConnection, name: &str) -> sqlx::Result<Option<Checkpoint>> {
+    let sql = format!("SELECT {COLUMNS} FROM projection_checkpoints WHERE projection = $1 FOR UPDATE");
+    sqlx::query(&sql).bind(name).fetch_optional(db).await?.as_ref().map(checkpoint).transpose()
+}
+
+/// Moves it on, if it still is where and what the caller believes; `false` when it is not. It comes first
+/// in a fold's transaction: who has moved it has the tables for itself until the commit.
+pub(super) async fn advance(
+    db: impl PgExecutor<'_>,
+    name: &str,
+    version: u32,
+    from: Position,
+    to: Position,
+) -> sqlx::Result<bool> {
+    let moved = sqlx::query(
+        "UPDATE projection_checkpoints SET position = $4, updated_at = clock_timestamp() \
+         WHERE projection = $1 AND version = $2 AND position = $3 AND state = 'running'",
+    )
+    .bind(name)
+    .bind(stored(version))
+    .bind(from.0)
+    .bind(to.0)
+    .execute(db)
+    .await?;
+    Ok(moved.rows_affected() == 1)
+}
+
+/// Stops it at an event; `false` when it is not where the caller believes.
+pub(super) async fn stop(
+    db: impl PgExecutor<'_>,
+    name: &str,
+    version: u32,
+    at: Position,
+    failure: &Failure,
+) -> sqlx::Result<bool> {
+    let stopped = sqlx::query(
+        "UPDATE projection_checkpoints \
+         SET state = 'stopped', error = $4, failed_position = $5, updated_at = clock_timestamp() \
+         WHERE projection = $1 AND version = $2 AND position = $3 AND state = 'running'",
+    )
+    .bind(name)
+    .bind(stored(version))
+    .bind(at.0)
+    .bind(failure.to_string())
+    .bind(failure.position.0)
+    .execute(db)
+    .await?;
+    Ok(stopped.rows_affected() == 1)
+}
+
+/// Sets it, whatever it was: the tables have just been made.
+pub(super) async fn set(
+    db: impl PgExecutor<'_>,
+    name: &str,
+    version: u32,
+    position: Position,
+    state: State,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO projection_checkpoints (projection, version, position, state) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (projection) DO UPDATE SET version = $2, position = $3, state = $4, error = NULL, \
+         failed_position = NULL, updated_at = clock_timestamp()",
+    )
+    .bind(name)
+    .bind(stored(version))
+    .bind(position.0)
+    .bind(state.as_str())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Lets it go on, or halts it. Whether there is such a projection is the answer.
+pub(super) async fn set_state(db: impl PgExecutor<'_>, name: &str, state: State) -> sqlx::Result<bool> {
+    let changed = sqlx::query(
+        "UPDATE projection_checkpoints SET state = $2, error = NULL, failed_position = NULL, \
+         updated_at = clock_timestamp() WHERE projection = $1",
+    )
+    .bind(name)
+    .bind(state.as_str())
+    .execute(db)
+    .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// The events that a projection passes over.
+pub(super) async fn skips(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<BTreeSet<Position>> {
+    let positions: Vec<i64> =
+        sqlx::query_scalar("SELECT position FROM projection_skips WHERE projection = $1")
+            .bind(name)
+            .fetch_all(db)
+            .await?;
+    Ok(positions.into_iter().map(Position).collect())
+}
+
+pub(super) async fn add_skip(
+    db: impl PgExecutor<'_>,
+    name: &str,
+    position: Position,
+    reason: &str,
+    by: &str,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO projection_skips (projection, position, reason, skipped_by) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(name)
+    .bind(position.0)
+    .bind(reason)
+    .bind(by)
+    .execute(db)
+    .await?;
+    Ok(())
+}
