@@ -29,8 +29,9 @@ pub fn slugify(name: &str) -> Option<String> {
             if length >= MAX {
                 break;
             }
-            after_latin = c.is_ascii_alphabetic() || ('\u{c0}'..='\u{24f}').contains(&c);
             for lower in c.to_lowercase() {
+                // Judged as it is written: some capitals lie outside the range of their small letters.
+                after_latin = lower.is_ascii_alphabetic() || ('\u{c0}'..='\u{24f}').contains(&lower);
                 slug.push(lower);
                 length += 1;
             }

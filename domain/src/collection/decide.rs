@@ -113,7 +113,7 @@ impl Collection {
                 for id in &cabinet_ids {
                     self.cabinet(*id)?;
                 }
-                Ok(vec![E::CabinetsOrdered { cabinet_ids }])
+                Ok(if cabinet_ids.is_empty() { vec![] } else { vec![E::CabinetsOrdered { cabinet_ids }] })
             }
             C::Wish { figure_id, same_figure, target, note } => {
                 self.wish(figure_id, &same_figure, target, note)

@@ -10,7 +10,8 @@ use crate::figure::{BuyLink, Details, Entry, FigureCommand, FigureType};
 use crate::gtin::Gtin;
 use crate::ids::FigureId;
 use crate::money::Money;
-use crate::slug::figure_slug;
+use crate::slug::{figure_slug, slugify};
+use crate::stream::StreamId;
 use crate::text::{Line, Name};
 use crate::world::{Command, Stop, World};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,24 @@ pub struct Catalogued {
     pub figure_id: FigureId,
     /// Whether an earlier import had added it already.
     pub existed: bool,
+}
+
+impl CatalogueFigure {
+    /// The streams it will ask for in any case, to be loaded together.
+    pub fn streams(&self) -> Vec<StreamId> {
+        let names = [(EntityKind::Manufacturer, &self.manufacturer), (EntityKind::Sculptor, &self.sculptor)]
+            .into_iter()
+            .filter_map(|(kind, name)| Some((kind, name.as_ref()?)))
+            .chain(self.series.iter().map(|n| (EntityKind::Series, n)))
+            .chain(self.characters.iter().map(|n| (EntityKind::Character, n)))
+            .chain(self.buy_links.iter().map(|l| (EntityKind::Store, &l.store)));
+        let claims = names
+            .filter_map(|(kind, name)| Some(ClaimCode::slug(kind, &slugify(name.as_str())?)))
+            .chain(self.imported_as.iter().map(|(l, n)| ClaimCode::import(l.as_str(), n.as_str())))
+            .chain(self.jan.iter().map(ClaimCode::gtin))
+            .chain(self.mfc_id.iter().map(|id| ClaimCode::mfc(*id)));
+        claims.map(StreamId::Claim).chain([StreamId::Figure(self.figure_id)]).collect()
+    }
 }
 
 impl Command for CatalogueFigure {

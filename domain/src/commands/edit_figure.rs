@@ -37,6 +37,8 @@ pub struct EditFigure {
     pub official_image_url: Option<Option<HttpUrl>>,
     pub description: Option<Option<Prose<10_000>>>,
     pub releases: Option<Vec<ReleaseDate>>,
+    /// The first announced release; re-runs stay. With `releases` it is one of them.
+    pub first_release: Option<Option<ReleaseDate>>,
     pub msrp: Option<Option<Money>>,
     pub jan: Option<Option<Gtin>>,
     pub mfc_id: Option<Option<i64>>,
@@ -64,11 +66,25 @@ impl EditFigure {
             official_image_url: None,
             description: None,
             releases: None,
+            first_release: None,
             msrp: None,
             jan: None,
             mfc_id: None,
             is_nsfw: None,
             buy_links: None,
+        }
+    }
+
+    /// The releases afterwards, if this edit says anything about them.
+    fn releases(&self, now: &[ReleaseDate]) -> Option<Vec<ReleaseDate>> {
+        let reruns = || now.iter().skip(1).copied().collect();
+        match self.first_release {
+            None => self.releases.clone(),
+            Some(first) => {
+                let mut releases = self.releases.clone().unwrap_or_else(reruns);
+                releases.extend(first);
+                Some(releases)
+            }
         }
     }
 
@@ -167,7 +183,7 @@ impl Command for EditFigure {
             series_ids,
             character_ids,
             details: self.details(&figure.details),
-            releases: self.releases.clone(),
+            releases: self.releases(&figure.releases),
             msrp: self.msrp,
             jan: self.jan.clone(),
             mfc_id: self.mfc_id,

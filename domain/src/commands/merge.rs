@@ -2,7 +2,7 @@
 
 use super::finding::{live_entity, live_figure};
 use crate::entity::{EntityCommand, EntityKind};
-use crate::figure::{Edit, FigureCommand};
+use crate::figure::{Details, Edit, Figure, FigureCommand};
 use crate::ids::{EntityId, FigureId};
 use crate::refusal::{Code, Refusal};
 use crate::world::{Command, Stop, World};
@@ -42,14 +42,43 @@ impl Command for MergeFigures {
         world.tell_figure(self.loser_id, FigureCommand::MergeInto(winner.id))?;
         world.tell_figure(winner.id, FigureCommand::Absorb(self.loser_id, loser.aliases.clone()))?;
         // What only the duplicate knew is not lost: its codes answer as the winner anyway.
-        let keep = Edit {
-            jan: winner.figure.jan.is_none().then(|| loser.jan.clone()),
-            mfc_id: winner.figure.mfc_id.is_none().then_some(loser.mfc_id),
-            ..Edit::default()
-        };
+        let keep = gained(&winner.figure, &loser);
         world.tell_figure(winner.id, FigureCommand::Edit(Box::new(keep)))?;
         Ok(winner.id)
     }
+}
+
+/// What the winner lacks and the loser has. What both say, the winner says.
+fn gained(winner: &Figure, loser: &Figure) -> Edit {
+    let (w, l) = (&winner.details, &loser.details);
+    Edit {
+        manufacturer_id: Some(winner.manufacturer_id.or(loser.manufacturer_id)),
+        sculptor_id: Some(winner.sculptor_id.or(loser.sculptor_id)),
+        series_ids: Some(both(&winner.series_ids, &loser.series_ids)),
+        character_ids: Some(both(&winner.character_ids, &loser.character_ids)),
+        details: Some(Details {
+            scale: w.scale.clone().or_else(|| l.scale.clone()),
+            height_mm: w.height_mm.or(l.height_mm),
+            materials: w.materials.clone().or_else(|| l.materials.clone()),
+            version_name: w.version_name.clone().or_else(|| l.version_name.clone()),
+            edition: w.edition.clone().or_else(|| l.edition.clone()),
+            official_image_url: w.official_image_url.clone().or_else(|| l.official_image_url.clone()),
+            description: w.description.clone().or_else(|| l.description.clone()),
+        }),
+        releases: winner.releases.is_empty().then(|| loser.releases.clone()),
+        msrp: Some(winner.msrp.or(loser.msrp)),
+        jan: Some(winner.jan.clone().or_else(|| loser.jan.clone())),
+        mfc_id: Some(winner.mfc_id.or(loser.mfc_id)),
+        buy_links: Some(both(&winner.buy_links, &loser.buy_links)),
+        ..Edit::default()
+    }
+}
+
+/// The first list, then what only the second has.
+fn both<T: Clone + PartialEq>(first: &[T], second: &[T]) -> Vec<T> {
+    let mut all = first.to_vec();
+    all.extend(second.iter().filter(|one| !first.contains(one)).cloned());
+    all
 }
 
 /// The second continues; everything that pointed at the first points at it.

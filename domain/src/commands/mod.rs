@@ -9,6 +9,7 @@ mod edit_piece;
 mod edit_preorder;
 mod end_pieces;
 mod finding;
+mod import_row;
 mod many;
 mod merge;
 mod pieces;
@@ -22,6 +23,9 @@ pub use edit_figure::EditFigure;
 pub use edit_piece::EditPiece;
 pub use edit_preorder::EditPreorder;
 pub use end_pieces::{ArchivePieces, DeletePieces, RestorePiece};
+pub use import_row::{
+    FigureFound, ImportRow, MOST_COPIES, Remark, RowFate, RowImported, RowStatus, imported_piece_id,
+};
 pub use many::Many;
 pub use merge::{MergeEntities, MergeFigures};
 pub use pieces::{
@@ -29,7 +33,7 @@ pub use pieces::{
 };
 pub use place_preorder::{PlacePreorder, PreorderFields, ReplacePreorder};
 pub use preorder_steps::{CancelPreorder, Fate, SlipRelease, StepPreorder, Steps};
-pub use wishes::{AcquireWish, Acquired, SetWish, Unwish};
+pub use wishes::{AcquireWish, Acquired, SetWish, Unwish, Wished};
 
 use crate::refusal::{Code, Refusal};
 use crate::stream::Version;

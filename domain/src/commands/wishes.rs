@@ -35,13 +35,26 @@ pub struct SetWish {
     pub note: Option<Note>,
 }
 
+/// What wishing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wished {
+    /// The figure, under the id it has now.
+    pub figure_id: FigureId,
+    /// Whether the wish is new.
+    pub made: bool,
+}
+
 impl Command for SetWish {
-    type Answer = FigureId;
+    type Answer = Wished;
     const NAME: &'static str = "set_wish";
 
-    fn decide(&self, world: &mut World) -> Result<FigureId, Stop> {
+    fn decide(&self, world: &mut World) -> Result<Wished, Stop> {
         let figure = live_figure(world, self.figure_id)?;
         seen(world, self.user_id, &figure, self.expected)?;
+        let made = {
+            let collection = world.collection(self.user_id)?;
+            !figure.same().iter().any(|f| collection.wishes.contains_key(f))
+        };
         world.tell_collection(
             self.user_id,
             CollectionCommand::Wish {
@@ -51,7 +64,7 @@ impl Command for SetWish {
                 note: self.note.clone(),
             },
         )?;
-        Ok(figure.id)
+        Ok(Wished { figure_id: figure.id, made })
     }
 }
 
