@@ -5,7 +5,7 @@
 //! - While the database is away, a batch is tried again for a while; nothing of it was written then.
 //! - A connection lost at the commit is followed by a look at the log, never by sending again blindly.
 
-use crate::commit::{Batch, Broken, InlineFold, Proof, was_committed};
+use crate::commit::{Batch, Broken, InlineFold, Proof, simple, was_committed};
 use crate::store::Options;
 use crate::{crash_point, subscribe};
 use domain::ids::CommandId;
@@ -262,7 +262,7 @@ impl Appender {
                     pause.take().await;
                 }
                 Err(Broken::Before(e)) => {
-                    if sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.is_ok() {
+                    if simple(&mut connection, "ROLLBACK").await.is_ok() {
                         self.connection = Some(connection);
                     }
                     return Err(Failed::Refused(e));
@@ -341,7 +341,10 @@ impl Pause {
 /// Whether the failure is the moment's and not the append's: trying again may help.
 fn is_passing(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(database) = error else {
-        return !matches!(error, sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. });
+        return !matches!(
+            error,
+            sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }
+        );
     };
     database.code().is_some_and(|code| {
         // Connection, resources, operator, system; locks and deadlocks; idle too long; read-only for now;
@@ -355,11 +358,11 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error
     let attempt = async {
         let mut connection = PgConnection::connect_with(options).await?;
         // A process that freezes with the lock must not stop the others; an acknowledged append is durable.
-        sqlx::raw_sql(
+        simple(
+            &mut connection,
             "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s'; \
              SET synchronous_commit = on",
         )
-        .execute(&mut connection)
         .await?;
         Ok(connection)
     };

@@ -7,7 +7,8 @@ use crate::subscribe::CHANNEL;
 use chrono::{DateTime, Utc};
 use domain::ids::{CommandId, EventId};
 use domain::stream::{Position, Recorded, StreamId, Version};
-use sqlx::{Error, PgConnection, Row};
+use futures::TryFutureExt;
+use sqlx::{Error, Executor, PgConnection, Row};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use thiserror::Error;
@@ -24,11 +25,8 @@ macro_rules! append_lock {
 pub const APPEND_LOCK: i64 = append_lock!();
 
 // Read committed whatever the server's default is: the look after the lock needs a snapshot of its own.
-const BEGIN: &str = concat!(
-    "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(",
-    append_lock!(),
-    ")"
-);
+const BEGIN: &str =
+    concat!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(", append_lock!(), ")");
 
 const LOOK: &str = "
     SELECT
@@ -74,13 +72,15 @@ pub struct FoldFailed(pub String);
 #[async_trait::async_trait]
 pub trait InlineFold: Send + Sync {
     /// Folds the events of a batch, which stand in the order of their positions. It runs in a savepoint of
-    /// its own, under the append lock: whatever it does is undone when it fails, and the append goes on.
+    /// its own, under the append lock: whatever it does is undone when it fails, and the append goes on. It
+    /// must not take seconds: everybody who appends waits.
     ///
     /// # Errors
     /// Whatever hinders it; it is logged.
     async fn fold(&self, connection: &mut PgConnection, events: &[Recorded]) -> Result<(), FoldFailed>;
 
-    /// Told after every call of `fold` how its transaction ended: the position committed, or nothing.
+    /// Told how the transaction of a batch ended: the position committed, or nothing. Also told when the
+    /// batch failed before its events were folded.
     fn settled(&self, committed: Option<Position>) {
         let _ = committed;
     }
@@ -177,12 +177,12 @@ impl<'a> Batch<'a> {
         connection: &mut PgConnection,
         fold: Option<&Arc<dyn InlineFold>>,
     ) -> Result<(), Broken> {
-        sqlx::raw_sql(BEGIN).execute(&mut *connection).await?;
+        simple(connection, BEGIN).await?;
         let looked = self.look(connection).await?;
         self.head = looked.head;
         let passing = || self.appends.iter().zip(&self.verdicts).filter(|(_, v)| **v == Verdict::Pass);
         if passing().next().is_none() {
-            sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+            simple(connection, "ROLLBACK").await?;
             return Ok(());
         }
 
@@ -281,7 +281,7 @@ impl<'a> Batch<'a> {
                 Some((append, r)) => Proof::Record(r.actor, r.key.clone(), append.command_id),
                 // Nothing to write and nothing to keep: losing the commit loses nothing.
                 None => {
-                    sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+                    simple(connection, "ROLLBACK").await?;
                     return Ok(());
                 }
             },
@@ -292,7 +292,7 @@ impl<'a> Batch<'a> {
             None => "COMMIT".to_owned(),
         };
         // Whatever error comes now, even one from the server, it may come after the commit took place.
-        sqlx::raw_sql(&commit).execute(connection).await.map_err(|e| Broken::AtCommit(e, proof))?;
+        simple(connection, &commit).await.map_err(|e| Broken::AtCommit(e, proof))?;
         Ok(())
     }
 
@@ -322,16 +322,23 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// Runs statements by the simple protocol: several in one round trip.
+pub(crate) fn simple<'a>(
+    connection: &'a mut PgConnection,
+    sql: &'a str,
+) -> impl Future<Output = Result<(), Error>> + Send + 'a {
+    // `raw_sql(..).execute(..)` makes futures whose `Send` the compiler cannot see.
+    connection.execute(sql).map_ok(drop)
+}
+
 async fn insert_events(
     connection: &mut PgConnection,
     events: &[Recorded],
     passing: &[&Append],
     recorded_at: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let metadata: Vec<&str> = passing
-        .iter()
-        .flat_map(|a| std::iter::repeat_n(a.metadata.as_str(), a.payloads.len()))
-        .collect();
+    let metadata: Vec<&str> =
+        passing.iter().flat_map(|a| std::iter::repeat_n(a.metadata.as_str(), a.payloads.len())).collect();
     let payloads: Vec<&str> = passing.iter().flat_map(|a| a.payloads.iter().map(String::as_str)).collect();
     sqlx::query(INSERT_EVENTS)
         .bind(recorded_at)
@@ -379,19 +386,15 @@ async fn fold_inside(
     events: &[Recorded],
     fold: &dyn InlineFold,
 ) -> Result<(), Error> {
-    sqlx::raw_sql("SAVEPOINT fold").execute(&mut *connection).await?;
+    simple(connection, "SAVEPOINT fold").await?;
     let folded = match fold.fold(connection, events).await {
         // Refused when the fold swallowed an error of the database: then it is undone as well.
-        Ok(()) => sqlx::raw_sql("RELEASE SAVEPOINT fold")
-            .execute(&mut *connection)
-            .await
-            .map(drop)
-            .map_err(|e| FoldFailed(e.to_string())),
+        Ok(()) => simple(connection, "RELEASE SAVEPOINT fold").await.map_err(|e| FoldFailed(e.to_string())),
         Err(error) => Err(error),
     };
     if let Err(error) = folded {
         tracing::warn!(%error, "a fold inside the append failed; the append goes on without it");
-        sqlx::raw_sql("ROLLBACK TO SAVEPOINT fold; RELEASE SAVEPOINT fold").execute(connection).await?;
+        simple(connection, "ROLLBACK TO SAVEPOINT fold; RELEASE SAVEPOINT fold").await?;
     }
     Ok(())
 }
@@ -399,7 +402,7 @@ async fn fold_inside(
 /// Looks up whether a batch was committed, on a fresh connection. Taking the append lock first makes sure
 /// that the transaction in question has ended: it held that lock until its end.
 pub(crate) async fn was_committed(connection: &mut PgConnection, proof: &Proof) -> Result<bool, Error> {
-    sqlx::raw_sql(BEGIN).execute(&mut *connection).await?;
+    simple(connection, BEGIN).await?;
     let found: bool = match proof {
         Proof::Event(position, event_id) => {
             sqlx::query_scalar("SELECT EXISTS (SELECT FROM events WHERE position = $1 AND event_id = $2)")
@@ -408,18 +411,16 @@ pub(crate) async fn was_committed(connection: &mut PgConnection, proof: &Proof) 
                 .fetch_one(&mut *connection)
                 .await?
         }
-        Proof::Record(actor, key, command_id) => {
-            sqlx::query_scalar(
-                "SELECT EXISTS (SELECT FROM command_records WHERE actor = $1 AND key = $2 AND command_id = $3)",
-            )
-            .bind(actor)
-            .bind(key)
-            .bind(command_id.uuid())
-            .fetch_one(&mut *connection)
-            .await?
-        }
+        Proof::Record(actor, key, command_id) => sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM command_records WHERE actor = $1 AND key = $2 AND command_id = $3)",
+        )
+        .bind(actor)
+        .bind(key)
+        .bind(command_id.uuid())
+        .fetch_one(&mut *connection)
+        .await?,
     };
-    sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+    simple(connection, "ROLLBACK").await?;
     Ok(found)
 }
 

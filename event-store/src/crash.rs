@@ -22,8 +22,7 @@ fn wanted(setting: &str) -> Wanted {
 /// What [`crash_point!`](crate::crash_point) calls: aborts the process at the pass that
 /// `FIGURE_LEDGER_CRASH_AT=name[:pass]` asks for (the first unless said), otherwise does nothing.
 pub fn pass(name: &str) {
-    let setting =
-        WANTED.get_or_init(|| std::env::var("FIGURE_LEDGER_CRASH_AT").ok().as_deref().map(wanted));
+    let setting = WANTED.get_or_init(|| std::env::var("FIGURE_LEDGER_CRASH_AT").ok().as_deref().map(wanted));
     if let Some(wanted) = setting
         && wanted.name == name
         && wanted.seen.fetch_add(1, Ordering::Relaxed) + 1 == wanted.pass

@@ -8,7 +8,9 @@ use thiserror::Error;
 
 /// An event that this release cannot read. Whoever meets one stops there; skipping it is a person's decision.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the event at position {position} ({event_type} of {stream_type}/{stream_id}) cannot be read: {reason}")]
+#[error(
+    "the event at position {position} ({event_type} of {stream_type}/{stream_id}) cannot be read: {reason}"
+)]
 pub struct Undecodable {
     /// Its place in the log.
     pub position: Position,
