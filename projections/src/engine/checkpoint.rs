@@ -2,7 +2,7 @@
 
 use super::fold::Failure;
 use domain::stream::Position;
-use sqlx::{PgConnection, PgExecutor, Row};
+use sqlx::{PgConnection, Row};
 use std::collections::BTreeSet;
 
 /// Whether a projection goes on folding.
@@ -28,7 +28,7 @@ impl State {
         }
     }
 
-    fn from_word(word: &str) -> Self {
+    pub(super) fn from_word(word: &str) -> Self {
         match word {
             "running" => Self::Running,
             "paused" => Self::Paused,
@@ -65,12 +65,12 @@ fn stored(version: u32) -> i32 {
     i32::try_from(version).unwrap_or(i32::MAX)
 }
 
-pub(super) async fn all(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Checkpoint>> {
+pub(super) async fn all(db: &mut PgConnection) -> sqlx::Result<Vec<Checkpoint>> {
     let sql = format!("SELECT {COLUMNS} FROM projection_checkpoints ORDER BY projection");
     sqlx::query(&sql).fetch_all(db).await?.iter().map(checkpoint).collect()
 }
 
-pub(super) async fn read(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<Checkpoint>> {
+pub(super) async fn read(db: &mut PgConnection, name: &str) -> sqlx::Result<Option<Checkpoint>> {
     let sql = format!("SELECT {COLUMNS} FROM projection_checkpoints WHERE projection = $1");
     sqlx::query(&sql).bind(name).fetch_optional(db).await?.as_ref().map(checkpoint).transpose()
 }
@@ -84,7 +84,7 @@ pub(super) async fn lock(db: &mut PgConnection, name: &str) -> sqlx::Result<Opti
 /// Moves it on, if it still is where and what the caller believes; `false` when it is not. It comes first
 /// in a fold's transaction: who has moved it has the tables for itself until the commit.
 pub(super) async fn advance(
-    db: impl PgExecutor<'_>,
+    db: &mut PgConnection,
     name: &str,
     version: u32,
     from: Position,
@@ -105,7 +105,7 @@ pub(super) async fn advance(
 
 /// Stops it at an event; `false` when it is not where the caller believes.
 pub(super) async fn stop(
-    db: impl PgExecutor<'_>,
+    db: &mut PgConnection,
     name: &str,
     version: u32,
     at: Position,
@@ -128,7 +128,7 @@ pub(super) async fn stop(
 
 /// Sets it, whatever it was: the tables have just been made.
 pub(super) async fn set(
-    db: impl PgExecutor<'_>,
+    db: &mut PgConnection,
     name: &str,
     version: u32,
     position: Position,
@@ -149,7 +149,7 @@ pub(super) async fn set(
 }
 
 /// Lets it go on, or halts it. Whether there is such a projection is the answer.
-pub(super) async fn set_state(db: impl PgExecutor<'_>, name: &str, state: State) -> sqlx::Result<bool> {
+pub(super) async fn set_state(db: &mut PgConnection, name: &str, state: State) -> sqlx::Result<bool> {
     let changed = sqlx::query(
         "UPDATE projection_checkpoints SET state = $2, error = NULL, failed_position = NULL, \
          updated_at = clock_timestamp() WHERE projection = $1",
@@ -162,7 +162,7 @@ pub(super) async fn set_state(db: impl PgExecutor<'_>, name: &str, state: State)
 }
 
 /// The events that a projection passes over.
-pub(super) async fn skips(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<BTreeSet<Position>> {
+pub(super) async fn skips(db: &mut PgConnection, name: &str) -> sqlx::Result<BTreeSet<Position>> {
     let positions: Vec<i64> =
         sqlx::query_scalar("SELECT position FROM projection_skips WHERE projection = $1")
             .bind(name)
@@ -172,7 +172,7 @@ pub(super) async fn skips(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<B
 }
 
 pub(super) async fn add_skip(
-    db: impl PgExecutor<'_>,
+    db: &mut PgConnection,
     name: &str,
     position: Position,
     reason: &str,

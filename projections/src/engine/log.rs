@@ -1,7 +1,7 @@
 //! Reading the log: each event is read and decoded once, whoever folds it.
 
-use super::shim::{EventStore, StoreError, Undecodable};
 use domain::stream::{Position, Recorded};
+use event_store::{EventStore, StoreError, Undecodable};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -30,22 +30,17 @@ impl Batch {
         let start = self.entries.partition_point(|entry| position(entry) <= after);
         self.entries.get(start..).unwrap_or_default()
     }
-
-    /// The position of its last event.
-    pub const fn last(&self) -> Position {
-        self.last
-    }
 }
 
 /// The recent events, shared by all projections of a process.
 pub(super) struct Feed {
     store: EventStore,
     recent: Mutex<VecDeque<Arc<Batch>>>,
-    limit: usize,
+    limit: u32,
 }
 
 impl Feed {
-    pub fn new(store: EventStore, limit: usize) -> Self {
+    pub fn new(store: EventStore, limit: u32) -> Self {
         Self { store, recent: Mutex::default(), limit }
     }
 

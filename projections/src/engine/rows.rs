@@ -235,6 +235,7 @@ macro_rules! row {
                 $crate::engine::Index::named(stringify!($index));)+
         })?
 
+        #[allow(unused_parens, reason = "a key of one column is that column")]
         impl $crate::engine::Row for $name {
             type Key = ($($key_ty),+);
             const TABLE: &'static str = $table;

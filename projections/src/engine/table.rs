@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value;
-use sqlx::{PgConnection, Row as _};
+use sqlx::PgConnection;
 use std::cell::RefCell;
 use uuid::Uuid;
 
@@ -117,20 +117,16 @@ impl<R: Row> Table<R> {
 
     /// Changes a row; whether it exists is the answer.
     pub fn update(&mut self, key: &R::Key, with: impl FnOnce(&mut R)) -> bool {
-        let Some(row) = self.get(key) else { return false };
-        if R::INDEXES.is_empty() {
-            if let Some(Some(row)) = self.changed.get_mut(key) {
-                with(row);
-                return true;
-            }
-            let mut row = row.clone();
-            with(&mut row);
-            self.changed.insert(key.clone(), Some(row));
-        } else {
-            let mut row = row.clone();
-            with(&mut row);
-            self.insert(row);
+        // The common case of a rebuild: changed before, and no index to keep.
+        if R::INDEXES.is_empty()
+            && let Some(Some(row)) = self.changed.get_mut(key)
+        {
+            with(row);
+            return true;
         }
+        let Some(mut row) = self.get(key).cloned() else { return false };
+        with(&mut row);
+        self.insert(row);
         true
     }
 

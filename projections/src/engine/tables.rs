@@ -3,10 +3,15 @@
 use super::checkpoint::{self, State};
 use super::projection::Definition;
 use domain::stream::Position;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Executor, PgConnection, PgPool};
 
 /// Serialises the making of tables between processes. The number means nothing.
 const TABLES_LOCK: i64 = 0x7072_6f6a_6563_0001;
+
+/// Runs statements that take no parameters.
+pub(super) async fn run(connection: &mut PgConnection, sql: &str) -> sqlx::Result<()> {
+    connection.execute(sql).await.map(drop)
+}
 
 /// The schema in which a projection is rebuilt.
 pub(super) fn shadow_schema(name: &str) -> String {
@@ -17,9 +22,13 @@ pub(super) fn shadow_schema(name: &str) -> String {
 /// in, since an index is made faster than it is kept.
 pub(super) fn statements(ddl: &str) -> (String, String) {
     let (mut first, mut then) = (String::new(), String::new());
-    for statement in ddl.split_inclusive(';') {
-        let code = statement.lines().find(|line| !line.trim().is_empty() && !line.trim_start().starts_with("--"));
-        let makes_table = code.is_some_and(|line| line.trim_start().starts_with("CREATE TABLE"));
+    let code: String = ddl
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    for statement in code.split_inclusive(';') {
+        let makes_table = statement.trim_start().starts_with("CREATE TABLE");
         (if makes_table { &mut first } else { &mut then }).push_str(statement);
     }
     (first, then)
@@ -38,16 +47,17 @@ pub(super) async fn install(pool: &PgPool, definitions: &[Definition]) -> sqlx::
         .bind(&tables)
         .fetch_one(&mut *transaction)
         .await?;
-        let known = checkpoint::read(&mut *transaction, definition.name).await?.is_some();
-        if known && usize::try_from(present) == Ok(tables.len()) {
+        if let Some(known) = checkpoint::read(&mut transaction, definition.name).await?
+            && (known.version != definition.version || usize::try_from(present) == Ok(tables.len()))
+        {
             continue;
         }
         // A part of the tables, or tables without a checkpoint, cannot be trusted.
         drop_tables(&mut transaction, &tables).await?;
-        sqlx::raw_sql("SET LOCAL search_path TO public").execute(&mut *transaction).await?;
-        sqlx::raw_sql(definition.ddl).execute(&mut *transaction).await?;
+        run(&mut transaction, "SET LOCAL search_path TO public").await?;
+        run(&mut transaction, definition.ddl).await?;
         checkpoint::set(
-            &mut *transaction,
+            &mut transaction,
             definition.name,
             definition.version,
             Position::default(),
@@ -60,7 +70,7 @@ pub(super) async fn install(pool: &PgPool, definitions: &[Definition]) -> sqlx::
 
 async fn drop_tables(connection: &mut PgConnection, tables: &[&str]) -> sqlx::Result<()> {
     for table in tables {
-        sqlx::raw_sql(&format!("DROP TABLE IF EXISTS public.{table}")).execute(&mut *connection).await?;
+        run(connection, &format!("DROP TABLE IF EXISTS public.{table}")).await?;
     }
     Ok(())
 }
@@ -71,12 +81,9 @@ pub(super) async fn swap(connection: &mut PgConnection, definition: &Definition)
     let tables = definition.tables();
     drop_tables(connection, &tables).await?;
     for table in tables {
-        sqlx::raw_sql(&format!("ALTER TABLE {shadow}.{table} SET SCHEMA public"))
-            .execute(&mut *connection)
-            .await?;
+        run(connection, &format!("ALTER TABLE {shadow}.{table} SET SCHEMA public")).await?;
     }
-    sqlx::raw_sql(&format!("DROP SCHEMA {shadow}")).execute(connection).await?;
-    Ok(())
+    run(connection, &format!("DROP SCHEMA {shadow}")).await
 }
 
 #[cfg(test)]

@@ -1,0 +1,80 @@
+//! Reading achievements.
+
+use super::catalogue::{ACHIEVEMENTS, Achievement, Family, by_code};
+use super::fold::counter;
+use chrono::{DateTime, Utc};
+use domain::ids::UserId;
+use sqlx::PgPool;
+use std::collections::{HashMap, HashSet};
+
+/// Something that a person unlocked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlocked {
+    /// What.
+    pub achievement: Achievement,
+    /// When.
+    pub unlocked_at: DateTime<Utc>,
+}
+
+/// The next thing to unlock in a family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locked {
+    /// What.
+    pub achievement: Achievement,
+    /// How far it has come.
+    pub current: i32,
+    /// What is missing. 0 when only the receipt of a piece that slipped often enough is.
+    pub remaining: i32,
+}
+
+/// Everything a person unlocked, the latest first, and the next of each family, the nearest first.
+///
+/// # Errors
+/// When the database does.
+pub async fn of_user(
+    pool: &PgPool,
+    user: UserId,
+    without_nsfw: bool,
+) -> sqlx::Result<(Vec<Unlocked>, Vec<Locked>)> {
+    let rows: Vec<(String, DateTime<Utc>)> =
+        sqlx::query_as("SELECT code, unlocked_at FROM achievements WHERE user_id = $1")
+            .bind(user.uuid())
+            .fetch_all(pool)
+            .await?;
+    // Of makers and series, the one with the most stands for all.
+    let counts: Vec<(String, i32)> = sqlx::query_as(
+        "SELECT split_part(counter, ':', 1) AS family, max(value) FROM achievement_counters \
+         WHERE user_id = $1 GROUP BY family \
+         UNION ALL SELECT 'slipped', max(slips) FROM achievement_pieces WHERE user_id = $1 HAVING max(slips) > 0",
+    )
+    .bind(user.uuid())
+    .fetch_all(pool)
+    .await?;
+    let unlocked: HashMap<String, DateTime<Utc>> = rows.into_iter().collect();
+    let counts: HashMap<String, i32> = counts.into_iter().collect();
+    let shown = |one: &Achievement| !(without_nsfw && one.family == Family::Nsfw);
+
+    let mut done: Vec<Unlocked> = unlocked
+        .iter()
+        .filter_map(|(code, at)| Some(Unlocked { achievement: *by_code(code)?, unlocked_at: *at }))
+        .filter(|one| shown(&one.achievement))
+        .collect();
+    done.sort_by(|a, b| {
+        let order = |one: &Unlocked| (one.unlocked_at, one.achievement.tier, one.achievement.threshold);
+        order(b).cmp(&order(a)).then_with(|| a.achievement.code.cmp(b.achievement.code))
+    });
+
+    let mut families = HashSet::new();
+    let mut next: Vec<Locked> = ACHIEVEMENTS
+        .iter()
+        .filter(|one| shown(one) && !unlocked.contains_key(one.code))
+        .filter(|one| families.insert(one.family))
+        .map(|one| {
+            let current = counts.get(&counter(one.family, None)).copied().unwrap_or(0);
+            let remaining = one.threshold.saturating_sub(current).max(0);
+            Locked { achievement: *one, current, remaining }
+        })
+        .collect();
+    next.sort_by_key(|one| (one.remaining, one.achievement.threshold, one.achievement.code));
+    Ok((done, next))
+}

@@ -1,0 +1,211 @@
+//! The read models of one process: what folds them and what is known of them.
+
+use super::checkpoint::{self, State};
+use super::projection::Definition;
+use super::tables;
+use domain::stream::Position;
+use event_store::{EventStore, StoreError};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// How the engine behaves. The defaults suit a server.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many events are folded in one transaction, at most.
+    pub batch: u32,
+    /// How often a follower tries to lead, a leader shows that it is alive, and checkpoints that others may
+    /// have changed are looked at.
+    pub poll_every: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { batch: 1_000, poll_every: Duration::from_secs(1) }
+    }
+}
+
+/// Why the engine could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The database did not answer, or not as it should.
+    #[error("the read models cannot be reached: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The log did not.
+    #[error(transparent)]
+    Log(#[from] StoreError),
+    /// There is no projection of that name.
+    #[error("there is no projection {0:?}")]
+    Unknown(String),
+    /// A rebuild of it is under way already.
+    #[error("{0} is being rebuilt already")]
+    Busy(&'static str),
+    /// An event cannot be folded; the live tables stay as they are.
+    #[error("{projection} cannot be folded: {failure}")]
+    Failed {
+        /// The projection.
+        projection: &'static str,
+        /// The event and what is wrong with it.
+        failure: super::fold::Failure,
+    },
+    /// The tables were made by another version of the fold.
+    #[error("the tables of {projection} are at version {stored}, and this release has version {own}")]
+    OtherVersion {
+        /// The projection.
+        projection: &'static str,
+        /// The version of the tables.
+        stored: u32,
+        /// The version of this release.
+        own: u32,
+    },
+    /// Only the event at which a stopped projection stands can be skipped.
+    #[error("{0} is not stopped at an event, so there is none to skip")]
+    NothingToSkip(&'static str),
+    /// Somebody kept the tables locked for longer than anything should take.
+    #[error("the tables of {0} stayed in use, so the rebuilt ones could not take their place; try again")]
+    InUse(&'static str),
+}
+
+/// How far a projection is, as this process knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Progress {
+    pub position: Position,
+    pub state: State,
+}
+
+pub(super) struct Inner {
+    pub store: EventStore,
+    /// For the folds: their commits need not reach the disk at once, since rows and checkpoint are lost
+    /// together and folded again.
+    pub pool: PgPool,
+    pub definitions: Vec<Definition>,
+    pub options: Options,
+    pub progress: watch::Sender<BTreeMap<&'static str, Progress>>,
+    pub leading: AtomicBool,
+    /// Rung when a checkpoint was changed by hand.
+    pub bell: Notify,
+}
+
+/// The read models. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Projections {
+    pub(super) inner: Arc<Inner>,
+}
+
+impl Projections {
+    /// Knows the read models and makes the tables of those that have none. Nothing is folded before
+    /// [`run`](Self::run).
+    ///
+    /// # Errors
+    /// When the database does not answer or a projection's DDL is wrong.
+    pub async fn open(
+        pool: &PgPool,
+        store: EventStore,
+        definitions: Vec<Definition>,
+        options: Options,
+    ) -> Result<Self, EngineError> {
+        tables::install(pool, &definitions).await?;
+        let size = u32::try_from(definitions.len()).unwrap_or(u32::MAX).saturating_add(4);
+        let connect = pool.connect_options().as_ref().clone();
+        let folding = PgPoolOptions::new().max_connections(size).connect_lazy_with(
+            connect
+                .application_name("figure-ledger projections")
+                .options([("synchronous_commit", "off"), ("idle_in_transaction_session_timeout", "60s")]),
+        );
+        let inner = Inner {
+            store,
+            pool: folding,
+            definitions,
+            options,
+            progress: watch::Sender::default(),
+            leading: AtomicBool::new(false),
+            bell: Notify::new(),
+        };
+        let projections = Self { inner: Arc::new(inner) };
+        projections.refresh().await?;
+        Ok(projections)
+    }
+
+    /// The projections it knows, in the order of their registration.
+    pub fn definitions(&self) -> &[Definition] {
+        &self.inner.definitions
+    }
+
+    /// Whether this process is the one that folds.
+    pub fn is_leading(&self) -> bool {
+        self.inner.leading.load(Ordering::Relaxed)
+    }
+
+    /// The projection of that name.
+    pub(super) fn definition(&self, name: &str) -> Result<Definition, EngineError> {
+        let found = self.inner.definitions.iter().find(|definition| definition.name == name);
+        found.copied().ok_or_else(|| EngineError::Unknown(name.to_owned()))
+    }
+
+    /// Those of these names; all for none.
+    pub(super) fn chosen(&self, names: &[&str]) -> Result<Vec<Definition>, EngineError> {
+        if names.is_empty() {
+            return Ok(self.inner.definitions.clone());
+        }
+        names.iter().map(|name| self.definition(name)).collect()
+    }
+
+    /// Looks at the checkpoints.
+    pub(super) async fn refresh(&self) -> sqlx::Result<()> {
+        for checkpoint in checkpoint::all(&mut *self.inner.pool.acquire().await?).await? {
+            self.learn(&checkpoint.name, Progress { position: checkpoint.position, state: checkpoint.state });
+        }
+        Ok(())
+    }
+
+    /// Notes how far a projection is, and tells those who wait for it.
+    pub(super) fn learn(&self, name: &str, progress: Progress) {
+        let Ok(definition) = self.definition(name) else { return };
+        self.inner.progress.send_if_modified(|all| all.insert(definition.name, progress) != Some(progress));
+    }
+
+    /// Halts a projection; it stays where it is.
+    ///
+    /// # Errors
+    /// `Unknown`, `Database`.
+    pub async fn pause(&self, name: &str) -> Result<(), EngineError> {
+        self.set_state(name, State::Paused).await
+    }
+
+    /// Lets a paused projection go on, or a stopped one try its event again.
+    ///
+    /// # Errors
+    /// `Unknown`, `Database`.
+    pub async fn resume(&self, name: &str) -> Result<(), EngineError> {
+        self.set_state(name, State::Running).await
+    }
+
+    /// Lets a stopped projection pass over the event that it stopped at, for good: rebuilding and verifying
+    /// pass over it too. Gives the event's position.
+    ///
+    /// # Errors
+    /// `Unknown`, `NothingToSkip`, `Database`.
+    pub async fn skip(&self, name: &str, reason: &str, by: &str) -> Result<Position, EngineError> {
+        let definition = self.definition(name)?;
+        let mut transaction = self.inner.pool.begin().await?;
+        let failed = checkpoint::lock(&mut transaction, name).await?.and_then(|row| row.failed_position);
+        let failed = failed.ok_or(EngineError::NothingToSkip(definition.name))?;
+        checkpoint::add_skip(&mut transaction, name, failed, reason, by).await?;
+        checkpoint::set_state(&mut transaction, name, State::Running).await?;
+        transaction.commit().await?;
+        self.inner.bell.notify_waiters();
+        Ok(failed)
+    }
+
+    async fn set_state(&self, name: &str, state: State) -> Result<(), EngineError> {
+        if !checkpoint::set_state(&mut *self.inner.pool.acquire().await?, name, state).await? {
+            return Err(EngineError::Unknown(name.to_owned()));
+        }
+        self.inner.bell.notify_waiters();
+        Ok(())
+    }
+}

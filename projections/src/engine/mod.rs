@@ -1,0 +1,63 @@
+//! The engine: it runs, rebuilds and verifies every read model by the same pure folds.
+//!
+//! # Adding a projection
+//! 1. Write its tables' DDL in `migrations/read-models/NAME.sql`: plain `CREATE TABLE` and `CREATE INDEX`
+//!    statements, no schema, no `IF NOT EXISTS`, one statement never inside another. Rows are upserted by
+//!    their primary key. Uniqueness is enforced by streams, so a `UNIQUE` beside it only fits values that
+//!    never move from one row to another.
+//! 2. Make a folder `src/NAME/` whose `mod.rs` declares its rows with `row!`, its tables with
+//!    `row_set!` and implements [`Projection`]; its queries go in `queries.rs`.
+//! 3. Add it to [`all`](crate::all).
+//!
+//! A fold reads and changes rows through [`Table`] as if all of them were in memory. It does not say
+//! beforehand what it needs: what it asks for and is not there, the engine loads, and folds again, as
+//! commands do with the streams they decide over. A row can be asked for by its key or by an indexed id
+//! ("all pieces of this figure"), and rows found that way may lead on to others. Rebuilding and verifying hold
+//! everything in memory, so nothing is loaded at all.
+//!
+//! # Which file does what
+//!
+//! | file | responsibility |
+//! |---|---|
+//! | `rows.rs` | a row, its columns and keys; `row!` |
+//! | `table.rs` | the rows of one table during a fold: loading, indexes, writing only what differs |
+//! | `projection.rs` | what a projection is; `row_set!` |
+//! | `fold.rs` | folding a run of events, on demand or whole |
+//! | `log.rs` | reading the log once for all projections |
+//! | `checkpoint.rs`, `tables.rs` | the checkpoint rows; making and swapping tables |
+//! | `handle.rs` | [`Projections`]: the read models of a process; pause, resume, skip |
+//! | `runner.rs` | leadership and the live fold |
+//! | `wait.rs` | reading one's own write |
+//! | `rebuild.rs`, `verify.rs`, `status.rs` | what their names say |
+
+mod checkpoint;
+mod fold;
+mod handle;
+mod log;
+mod projection;
+mod rebuild;
+mod rows;
+mod runner;
+mod status;
+mod table;
+mod tables;
+#[cfg(test)]
+pub(crate) mod testing;
+mod verify;
+mod wait;
+
+pub use checkpoint::State;
+pub use fold::Failure;
+pub use handle::{EngineError, Options, Projections};
+pub(crate) use projection::row_set;
+pub use projection::{Definition, FoldError, Projection, RowSet};
+pub use rebuild::{Rebuilt, Replayed};
+pub(crate) use rows::row;
+#[doc(hidden)]
+pub use rows::shown;
+pub use rows::{CopyBuffer, Index, Indexed, Key, KeyColumn, Row, Statement};
+pub use runner::Running;
+pub use status::Status;
+pub use table::{AnyTable, Table};
+pub use verify::{Difference, Verified};
+pub use wait::Waited;

@@ -1,0 +1,146 @@
+//! Waiting until a read model holds what was just written.
+
+use super::checkpoint::State;
+use super::handle::{Progress, Projections};
+use domain::stream::Position;
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// The channel on which the process that folds tells the others how far it is.
+const CHANNEL: &str = "figure_ledger_projections";
+/// How often a process that does not fold looks by itself, in case a notification got lost.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Whether the read models hold the events up to a position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waited {
+    /// All of them do.
+    Reached,
+    /// These do not: they are late, or halted.
+    Behind(Vec<String>),
+}
+
+impl Waited {
+    /// Whether all of them hold the events.
+    #[must_use]
+    pub const fn is_reached(&self) -> bool {
+        matches!(self, Self::Reached)
+    }
+}
+
+impl Projections {
+    /// Waits until the named projections hold the events up to a position, for at most `patience`. One that
+    /// is paused or stopped before it is not waited for.
+    pub async fn wait_for(&self, names: &[&str], position: Position, patience: Duration) -> Waited {
+        let deadline = Instant::now() + patience;
+        let mut progress = self.inner.progress.subscribe();
+        loop {
+            let behind = behind(&progress.borrow_and_update(), names, position);
+            let hopeless = behind.iter().any(|(_, halted)| *halted);
+            if behind.is_empty() {
+                return Waited::Reached;
+            }
+            if hopeless || Instant::now() >= deadline {
+                return Waited::Behind(behind.into_iter().map(|(name, _)| name.to_owned()).collect());
+            }
+            let until = deadline.min(Instant::now() + LOOK_EVERY);
+            let moved = timeout_at(until, progress.changed()).await;
+            if moved.is_err()
+                && !self.is_leading()
+                && let Err(error) = self.refresh().await
+            {
+                tracing::debug!(%error, "the checkpoints could not be read");
+            }
+        }
+    }
+}
+
+/// Those that are not there yet, and whether they are halted.
+fn behind<'n>(
+    progress: &BTreeMap<&'static str, Progress>,
+    names: &[&'n str],
+    position: Position,
+) -> Vec<(&'n str, bool)> {
+    let late = names.iter().map(|name| (*name, progress.get(name)));
+    late.filter(|(_, known)| known.is_none_or(|known| known.position < position))
+        .map(|(name, known)| (name, known.is_some_and(|known| known.state != State::Running)))
+        .collect()
+}
+
+/// Tells other processes how far this one has folded. Apart from the folds' transactions, since a
+/// notification takes a lock that all of them would queue for.
+pub(super) async fn tell(projections: Projections) {
+    let mut progress = projections.inner.progress.subscribe();
+    loop {
+        let message = progress
+            .borrow_and_update()
+            .iter()
+            .map(|(name, known)| format!("{name}={}={}", known.position, known.state.as_str()))
+            .collect::<Vec<_>>()
+            .join(" ");
+        let told = sqlx::query("SELECT pg_notify($1, $2)")
+            .bind(CHANNEL)
+            .bind(message)
+            .execute(&projections.inner.pool)
+            .await;
+        if let Err(error) = told {
+            tracing::debug!(%error, "other processes could not be told of the read models");
+            sleep(LOOK_EVERY).await;
+        }
+        if progress.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Learns from the process that folds how far it is.
+pub(super) async fn listen(projections: Projections) {
+    // A pool of its own: a listener keeps its connection for good.
+    let connect = projections.inner.pool.connect_options().as_ref().clone();
+    let own = PgPoolOptions::new()
+        .max_connections(1)
+        .connect_lazy_with(connect.application_name("figure-ledger projections listener"));
+    loop {
+        if let Err(error) = listen_once(&projections, &own).await {
+            tracing::debug!(%error, "listening for the read models was interrupted");
+        }
+        sleep(projections.inner.options.poll_every).await;
+    }
+}
+
+async fn listen_once(projections: &Projections, own: &sqlx::PgPool) -> sqlx::Result<()> {
+    let mut listener = PgListener::connect_with(own).await?;
+    listener.eager_reconnect(false);
+    listener.listen(CHANNEL).await?;
+    while let Some(notification) = listener.try_recv().await? {
+        // What this process folds itself, it knows better.
+        if projections.is_leading() {
+            continue;
+        }
+        for (name, progress) in notification.payload().split(' ').filter_map(told) {
+            projections.learn(name, progress);
+        }
+    }
+    Ok(())
+}
+
+fn told(part: &str) -> Option<(&str, Progress)> {
+    let (name, rest) = part.split_once('=')?;
+    let (position, state) = rest.split_once('=')?;
+    let progress = Progress { position: Position(position.parse().ok()?), state: State::from_word(state) };
+    Some((name, progress))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_understood() {
+        let progress = Progress { position: Position(42), state: State::Stopped };
+        assert_eq!(told("figures=42=stopped"), Some(("figures", progress)));
+        assert_eq!(told("figures=many=stopped"), None);
+    }
+}

@@ -1,0 +1,224 @@
+//! From events to pre-orders.
+
+use super::rows::{ChapterRow, DateHistoryRow, PreorderRow, PreorderRows};
+use crate::engine::FoldError;
+use chrono::{DateTime, SubsecRound, Utc};
+use domain::collection::{CollectionEvent, Cost};
+use domain::dates::ReleaseDate;
+use domain::entity::{EntityEvent, EntityKind};
+use domain::figure::FigureEvent;
+use domain::ids::PieceId;
+use domain::preorder::{DateChanged, Placed, PreorderEvent, SlipSource, Status};
+use domain::stream::{Event, Recorded, StreamId};
+use domain::text::Note;
+use rust_decimal::Decimal;
+
+pub(super) fn fold(rows: &mut PreorderRows, recorded: &Recorded) -> Result<(), FoldError> {
+    match (&recorded.event, &recorded.stream) {
+        (Event::Preorder(event), _) => preorder(rows, recorded, event),
+        (Event::Collection(CollectionEvent::PiecesDeleted { piece_ids }), _) => {
+            for piece in piece_ids {
+                forget(rows, *piece);
+            }
+            Ok(())
+        }
+        (Event::Figure(FigureEvent::MergedInto { winner_id }), StreamId::Figure(loser)) => {
+            let (loser, winner) = (loser.uuid(), winner_id.uuid());
+            for id in rows.preorders.keys_where(PreorderRow::figure_id, loser) {
+                rows.preorders.change(&id, |row| row.figure_id = winner)?;
+            }
+            for id in rows.chapters.keys_where(ChapterRow::figure_id, loser) {
+                rows.chapters.change(&id, |row| row.figure_id = winner)?;
+            }
+            Ok(())
+        }
+        (
+            Event::Entity(EntityEvent::MergedInto { kind: EntityKind::Store, winner_id }),
+            StreamId::Entity(loser),
+        ) => {
+            let (loser, winner) = (loser.uuid(), Some(winner_id.uuid()));
+            for id in rows.preorders.keys_where(PreorderRow::store_id, loser) {
+                rows.preorders.change(&id, |row| row.store_id = winner)?;
+            }
+            for id in rows.chapters.keys_where(ChapterRow::store_id, loser) {
+                rows.chapters.change(&id, |row| row.store_id = winner)?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// PostgreSQL keeps whole microseconds; a time that a payload states may be finer.
+fn kept(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.trunc_subsecs(6)
+}
+
+fn set_cost(row: &mut PreorderRow, cost: &Cost) {
+    row.price_amount = cost.price.map(Decimal::from);
+    row.shipping_amount = cost.shipping.map(Decimal::from);
+    row.price_currency = cost.currency.map(|currency| currency.code().to_owned());
+    row.price_fx_rate = cost.fx_rate.map(Decimal::from);
+}
+
+fn set_release(row: &mut PreorderRow, release: ReleaseDate) {
+    row.release_date_current = Some(release.date());
+    row.release_date_precision = Some(release.precision().as_str().to_owned());
+}
+
+fn chapter(placed: &Placed, recorded: &Recorded) -> PreorderRow {
+    let mut row = PreorderRow {
+        id: placed.preorder_id.uuid(),
+        user_id: placed.user_id.uuid(),
+        owned_item_id: placed.piece_id.uuid(),
+        figure_id: placed.figure_id.uuid(),
+        store_id: placed.store_id.map(|store| store.uuid()),
+        status: placed.status.as_str().to_owned(),
+        release_date_original: placed.release.map(ReleaseDate::date),
+        release_date_original_precision: placed.release.map(|r| r.precision().as_str().to_owned()),
+        release_date_current: None,
+        release_date_precision: None,
+        price_amount: None,
+        price_currency: None,
+        price_fx_rate: None,
+        shipping_amount: None,
+        deposit_amount: placed.deposit.map(Decimal::from),
+        deposit_refund_amount: None,
+        paid_amount: None,
+        balance_paid_at: None,
+        shipped_at: None,
+        received_at: None,
+        cancelled_at: None,
+        estimated_delivery_days: placed.estimated_delivery_days.map(i32::from),
+        tracking_url: placed.tracking_url.as_ref().map(|url| url.as_str().to_owned()),
+        slip_count: 0,
+        created_at: recorded.recorded_at,
+        updated_at: recorded.recorded_at,
+        version: recorded.version.0,
+    };
+    set_cost(&mut row, &placed.cost);
+    if let Some(release) = placed.release {
+        set_release(&mut row, release);
+    }
+    row
+}
+
+fn preorder(rows: &mut PreorderRows, recorded: &Recorded, event: &PreorderEvent) -> Result<(), FoldError> {
+    use PreorderEvent as E;
+    if let E::Placed(placed) | E::Replaced(placed) = event {
+        for id in rows.preorders.keys_where(PreorderRow::owned_item_id, placed.piece_id.uuid()) {
+            if let Some(earlier) = rows.preorders.get(&id).cloned() {
+                rows.preorders.remove(&id);
+                rows.chapters.insert(earlier.into());
+            }
+        }
+        rows.preorders.insert(chapter(placed, recorded));
+        return Ok(());
+    }
+    let id = event.preorder_id().uuid();
+    tell_date(rows, recorded, event);
+    rows.preorders.change(&id, |row| {
+        row.updated_at = recorded.recorded_at;
+        row.version = recorded.version.0;
+        match event {
+            E::Placed(_) | E::Replaced(_) => {}
+            E::StatusAdvanced { status, .. } => row.status = status.as_str().to_owned(),
+            E::StatusCorrected { status, .. } => {
+                row.status = status.as_str().to_owned();
+                row.received_at = None;
+                if *status != Status::Shipped {
+                    row.shipped_at = None;
+                }
+            }
+            E::Shipped { shipped_at, tracking_url, estimated_delivery_days, .. } => {
+                row.status = Status::Shipped.as_str().to_owned();
+                row.shipped_at = Some(kept(*shipped_at));
+                if let Some(url) = tracking_url {
+                    row.tracking_url = Some(url.as_str().to_owned());
+                }
+                if let Some(days) = estimated_delivery_days {
+                    row.estimated_delivery_days = Some(i32::from(*days));
+                }
+            }
+            E::Received { received_at, .. } => {
+                row.status = Status::Received.as_str().to_owned();
+                row.received_at = Some(kept(*received_at));
+            }
+            E::Cancelled { paid, refund, .. } => {
+                row.status = Status::Cancelled.as_str().to_owned();
+                row.paid_amount = Some((*paid).into());
+                row.deposit_refund_amount = Some((*refund).into());
+                row.cancelled_at = Some(recorded.recorded_at);
+            }
+            E::ReleaseDateNamed { release, .. } => {
+                row.release_date_original = Some(release.date());
+                row.release_date_original_precision = Some(release.precision().as_str().to_owned());
+                set_release(row, *release);
+            }
+            E::ReleaseDateSlipped(change) => {
+                row.slip_count += 1;
+                set_release(row, change.release);
+            }
+            E::ReleaseDateBroughtForward(change) | E::ReleaseDateNarrowed(change) => {
+                set_release(row, change.release);
+            }
+            E::CostRecorded { cost, deposit, .. } => {
+                set_cost(row, cost);
+                row.deposit_amount = deposit.map(Decimal::from);
+            }
+            E::BalancePaid { paid_at, .. } => row.balance_paid_at = Some(kept(*paid_at)),
+            E::BalanceReopened { .. } => row.balance_paid_at = None,
+            E::TrackingRecorded { tracking_url, .. } => {
+                row.tracking_url = tracking_url.as_ref().map(|url| url.as_str().to_owned());
+            }
+            E::DeliveryEstimated { days, .. } => row.estimated_delivery_days = days.map(i32::from),
+            E::StoreRecorded { store_id, .. } => row.store_id = store_id.map(|store| store.uuid()),
+        }
+    })
+}
+
+/// Writes the history of the date; saying the same date more exactly is no change of it.
+fn tell_date(rows: &mut PreorderRows, recorded: &Recorded, event: &PreorderEvent) {
+    use PreorderEvent as E;
+    let (previous, release, source, note, is_slip): (_, ReleaseDate, SlipSource, &Option<Note>, bool) =
+        match event {
+            E::ReleaseDateNamed { release, source, note, .. } => (None, *release, *source, note, false),
+            E::ReleaseDateSlipped(DateChanged { previous, release, source, note, .. }) => {
+                (Some(*previous), *release, *source, note, true)
+            }
+            E::ReleaseDateBroughtForward(DateChanged { previous, release, source, note, .. })
+            | E::ReleaseDateNarrowed(DateChanged { previous, release, source, note, .. }) => {
+                (Some(*previous), *release, *source, note, false)
+            }
+            _ => return,
+        };
+    if previous.is_some_and(|previous| previous.date() == release.date()) {
+        return;
+    }
+    rows.history.insert(DateHistoryRow {
+        id: recorded.event_id.uuid(),
+        preorder_id: event.preorder_id().uuid(),
+        position: recorded.position.0,
+        previous_date: previous.map(ReleaseDate::date),
+        previous_precision: previous.map(|previous| previous.precision().as_str().to_owned()),
+        new_date: release.date(),
+        new_precision: release.precision().as_str().to_owned(),
+        source: source.as_str().to_owned(),
+        note: note.as_ref().map(|note| note.as_str().to_owned()),
+        is_slip,
+        recorded_at: recorded.recorded_at,
+    });
+}
+
+/// A deleted piece takes everything of its pre-order with it.
+fn forget(rows: &mut PreorderRows, piece: PieceId) {
+    let piece = piece.uuid();
+    for id in rows.preorders.keys_where(PreorderRow::owned_item_id, piece) {
+        rows.preorders.remove(&id);
+        rows.history.remove_where(DateHistoryRow::preorder_id, id);
+    }
+    for id in rows.chapters.keys_where(ChapterRow::owned_item_id, piece) {
+        rows.chapters.remove(&id);
+        rows.history.remove_where(DateHistoryRow::preorder_id, id);
+    }
+}

@@ -1,0 +1,36 @@
+//! Pre-orders: `preorders` holds the current chapter of each piece, `preorder_chapters` those it replaced,
+//! `preorder_date_history` every change of `release_date_current`.
+
+mod fold;
+mod queries;
+mod rows;
+mod sums;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use queries::{
+    Filter, Found, HistoryEntry, ListKey, Listing, PieceEssentials, Sort, chapters_of, find, history, list,
+    stands_for,
+};
+pub use rows::{ChapterRow, DateHistoryRow, PreorderRow, PreorderRows};
+pub use sums::{Breakdown, Lost, breakdown, countdown, delivery_date, is_live, losses, paid};
+
+use crate::engine::{FoldError, Projection};
+use domain::stream::Recorded;
+
+/// The read model of the pre-orders.
+pub struct Preorders;
+
+impl Projection for Preorders {
+    const NAME: &'static str = "preorders";
+    const VERSION: u32 = 1;
+    const DDL: &'static str = include_str!("../../../migrations/read-models/preorders.sql");
+    const READS: &'static [&'static str] = &["preorder", "collection", "figure", "entity"];
+    type Rows = PreorderRows;
+
+    fn fold(rows: &mut PreorderRows, event: &Recorded) -> Result<(), FoldError> {
+        fold::fold(rows, event)
+    }
+}
