@@ -34,6 +34,11 @@ impl<T: Serialize> Written<T> {
         Self { status: StatusCode::OK, body, position: None, version: None, location: None }
     }
 
+    /// The same as 201: the write made the resource, which is found at `location`.
+    pub fn made_at(self, location: impl Into<String>) -> Self {
+        Self { status: StatusCode::CREATED, location: Some(location.into()), ..self }
+    }
+
     /// Tells the position of the last event, as `X-Event-Position`.
     pub fn at(mut self, position: Position) -> Self {
         self.position = Some(position);

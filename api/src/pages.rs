@@ -50,6 +50,12 @@ impl Limit {
     }
 }
 
+impl From<Limit> for u32 {
+    fn from(limit: Limit) -> Self {
+        Self::from(limit.0)
+    }
+}
+
 impl Default for Limit {
     fn default() -> Self {
         Self(50)
@@ -106,6 +112,14 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// Shows a page that a query has cut already.
+    pub fn shown<R, K: Serialize>(page: projections::views::Page<R, K>, view: impl FnMut(R) -> T) -> Self {
+        Self {
+            items: page.items.into_iter().map(view).collect(),
+            next_cursor: page.next.map(|key| Cursor(key).to_string()),
+        }
+    }
+
     /// Makes a page of rows of which one more than `limit` were asked for: `key` says where a row stands in
     /// the order, `view` what is shown of it.
     pub fn cut<R, K: Serialize>(

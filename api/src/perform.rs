@@ -25,8 +25,9 @@ use domain::{
     stream::Position,
     world::{Circumstances, Command},
 };
-use event_store::{ExecuteError, Execution};
+use event_store::{ExecuteError, Execution, StoreError};
 use operational::users::User;
+use projections::engine::EngineError;
 use uuid::Uuid;
 
 use crate::{
@@ -91,6 +92,7 @@ impl AppState {
             causation_id: None,
             idempotency: idempotency
                 .map(|i| event_store::Idempotency { key: i.key, request_hash: i.request_hash }),
+            prefetch: Vec::new(),
         };
         let executed = self.store.execute(command, &execution).await?;
         Ok(Performed { answer: executed.answer, position: executed.position })
@@ -125,6 +127,25 @@ impl From<ExecuteError> for Problem {
                 again(DATABASE_UNAVAILABLE)
             }
             ExecuteError::OutcomeUnknown => again(OUTCOME_UNKNOWN),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Database(error) => error.into(),
+            StoreError::Undecodable(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Database(error) => error.into(),
+            EngineError::Log(error) => error.into(),
             other => Self::internal(other),
         }
     }

@@ -207,7 +207,10 @@ pub const LISTING: &[Kind] = &[MALFORMED_QUERY, INVALID_FIELD, UNKNOWN_PARAMETER
 
 /// One refusal, ready to be sent.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct Problem(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
     status: StatusCode,
     code: &'static str,
     detail: Cow<'static, str>,
@@ -222,7 +225,7 @@ impl Problem {
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         const LONGEST: usize = 400;
         let detail = detail.into();
-        self.detail = match detail.char_indices().nth(LONGEST) {
+        self.0.detail = match detail.char_indices().nth(LONGEST) {
             Some((end, _)) => format!("{}…", detail.get(..end).unwrap_or_default()).into(),
             None => detail,
         };
@@ -233,21 +236,29 @@ impl Problem {
     /// or a header.
     #[must_use]
     pub fn field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
-        self.field = Some(field.into());
+        self.0.field = Some(field.into());
+        self
+    }
+
+    /// Says that the field at fault is inside `place`: `release_date` in `releases[2]` is
+    /// `releases[2].release_date`.
+    #[must_use]
+    pub fn within(mut self, place: impl std::fmt::Display) -> Self {
+        self.0.field = self.0.field.map(|field| format!("{place}.{field}").into());
         self
     }
 
     /// Adds a member of its own, such as `figure_id`.
     #[must_use]
     pub fn extra(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.extras.insert(name.to_owned(), value.into());
+        self.0.extras.insert(name.to_owned(), value.into());
         self
     }
 
     /// Adds a header to the answer.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
-        self.headers.insert(name, value.into());
+        self.0.headers.insert(name, value.into());
         self
     }
 
@@ -260,24 +271,24 @@ impl Problem {
 
     /// Its status.
     #[must_use]
-    pub const fn status(&self) -> StatusCode {
-        self.status
+    pub fn status(&self) -> StatusCode {
+        self.0.status
     }
 
     /// Its stable code.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
-        self.code
+    pub fn code(&self) -> &'static str {
+        self.0.code
     }
 
     fn to_json(&self) -> Value {
-        let mut body = self.extras.clone();
-        body.insert("type".to_owned(), format!("urn:figure-ledger:problem:{}", self.code).into());
-        body.insert("title".to_owned(), title(self.code).into());
-        body.insert("status".to_owned(), self.status.as_u16().into());
-        body.insert("detail".to_owned(), self.detail.as_ref().into());
-        body.insert("code".to_owned(), self.code.into());
-        if let Some(field) = &self.field {
+        let mut body = self.0.extras.clone();
+        body.insert("type".to_owned(), format!("urn:figure-ledger:problem:{}", self.0.code).into());
+        body.insert("title".to_owned(), title(self.0.code).into());
+        body.insert("status".to_owned(), self.0.status.as_u16().into());
+        body.insert("detail".to_owned(), self.0.detail.as_ref().into());
+        body.insert("code".to_owned(), self.0.code.into());
+        if let Some(field) = &self.0.field {
             body.insert("field".to_owned(), field.as_ref().into());
         }
         Value::Object(body)
@@ -293,21 +304,21 @@ fn title(code: &str) -> String {
 
 impl From<Kind> for Problem {
     fn from(kind: Kind) -> Self {
-        Self {
+        Self(Box::new(Inner {
             status: kind.status,
             code: kind.code,
             detail: kind.detail.into(),
             field: kind.field.map(Into::into),
             extras: Map::new(),
             headers: HeaderMap::new(),
-        }
+        }))
     }
 }
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let mut problem = Self::from(Kind::refusal(refusal.code, "")).detail(refusal.detail);
-        problem.field = refusal.field;
+        problem.0.field = refusal.field;
         if let Some(figure) = refusal.figure_id {
             problem = problem.extra("figure_id", figure.to_string());
         }
@@ -337,12 +348,12 @@ impl From<sqlx::Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status, self.headers.clone(), Json(self.to_json())).into_response();
+        let mut response = (self.0.status, self.0.headers.clone(), Json(self.to_json())).into_response();
         // A 202 is not a refusal: the write stands.
-        if !self.status.is_success() {
+        if !self.0.status.is_success() {
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.0.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Session"));
         }
         response
@@ -384,11 +395,11 @@ pub async fn reword(request: Request<Body>, next: Next) -> Response {
     };
     let (parts, _body) = response.into_parts();
     let mut problem = Problem::from(kind);
-    problem.status = status;
-    problem.headers = parts.headers;
-    problem.headers.remove(header::CONTENT_LENGTH);
-    problem.headers.remove(header::CONTENT_ENCODING);
-    problem.headers.remove(header::CONTENT_TYPE);
+    problem.0.status = status;
+    problem.0.headers = parts.headers;
+    problem.0.headers.remove(header::CONTENT_LENGTH);
+    problem.0.headers.remove(header::CONTENT_ENCODING);
+    problem.0.headers.remove(header::CONTENT_TYPE);
     problem.into_response()
 }
 
@@ -495,6 +506,15 @@ mod tests {
         assert_eq!(body["title"], "Jan taken");
         assert_eq!(body["field"], "jan");
         assert_eq!(body["figure_id"], uuid::Uuid::nil().to_string());
+    }
+
+    #[tokio::test]
+    async fn what_a_panic_said_stays_in_the_log() {
+        let response = from_panic(Box::new("the secret".to_owned()));
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains("\"internal\"") && !body.contains("secret"), "{body}");
     }
 
     #[test]

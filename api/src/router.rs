@@ -22,7 +22,16 @@ fn resources(state: &AppState) -> OpenApiRouter<AppState> {
         .merge(http::auth::routes(state))
         .merge(http::me::routes())
         .merge(http::figure_types::routes())
+        .merge(http::figures::routes(state))
+        .merge(http::entities::routes(state))
+        .merge(http::owned::routes(state))
+        .merge(http::locations::routes(state))
+        .merge(http::wishlist::routes(state))
         .merge(http::admin::users::routes())
+        .merge(http::admin::events::routes())
+        .merge(http::admin::streams::routes())
+        .merge(http::admin::projections::routes())
+        .merge(http::admin::stats::routes())
 }
 
 /// Puts the routes and the layers together.
@@ -32,10 +41,17 @@ fn resources(state: &AppState) -> OpenApiRouter<AppState> {
 /// this program.
 pub fn build(state: AppState) -> anyhow::Result<Router> {
     let (router, openapi) = resources(&state).split_for_parts();
+    guard(router.merge(http::docs::routes(&openapi)?), state)
+}
+
+/// Puts what every request passes around some routes.
+///
+/// # Errors
+/// When the session layer cannot be made.
+pub fn guard(routes: Router<AppState>, state: AppState) -> anyhow::Result<Router> {
     let sessions = identity::layer(&state).map_err(anyhow::Error::msg)?;
     // Each layer wraps the ones above it: the last is the first a request meets.
-    Ok(router
-        .merge(http::docs::routes(&openapi)?)
+    Ok(routes
         .fallback(async || NOT_FOUND)
         .method_not_allowed_fallback(async || METHOD_NOT_ALLOWED)
         .layer(sessions)

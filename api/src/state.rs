@@ -2,22 +2,30 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use event_store::EventStore;
 use operational::passwords::Passwords;
+use projections::engine::Projections;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
-use crate::{config::Config, guard::attempts::Attempts};
+use crate::{config::Config, guard::attempts::Attempts, ledger::Ledger, rebuilds::Rebuilds};
 
 /// The shared state. A clone is one reference count; fields are reached through it directly.
 #[derive(Clone)]
 pub struct AppState(Arc<Inner>);
 
-/// What is shared. New engines (the log, the read models) are added here and made in [`AppState::new`].
+/// What is shared.
 pub struct Inner {
     /// The settings in force.
     pub config: Config,
     /// Connections to the database.
     pub pool: PgPool,
+    /// The log.
+    pub store: EventStore,
+    /// The read models, folded by whoever runs them.
+    pub projections: Projections,
+    /// Rebuilds that admins started.
+    pub rebuilds: Rebuilds,
     /// Hashing of passwords.
     pub passwords: Passwords,
     /// Attempts to sign in or up, per address.
@@ -28,9 +36,11 @@ pub struct Inner {
 impl AppState {
     /// Puts the shared parts together. The database is migrated already.
     #[must_use]
-    pub fn new(config: Config, pool: PgPool, passwords: Passwords) -> Self {
+    pub fn new(config: Config, pool: PgPool, ledger: Ledger, passwords: Passwords) -> Self {
+        let Ledger { store, projections } = ledger;
         let attempts = Attempts::new(config.rate_limit_enabled);
-        Self(Arc::new(Inner { config, pool, passwords, attempts, stopping: watch::Sender::new(false) }))
+        let (rebuilds, stopping) = (Rebuilds::default(), watch::Sender::new(false));
+        Self(Arc::new(Inner { config, pool, store, projections, rebuilds, passwords, attempts, stopping }))
     }
 
     /// Says that the server is going down: it is no longer ready, and what waits on

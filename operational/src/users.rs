@@ -485,6 +485,14 @@ impl User {
     }
 }
 
+/// How many accounts there are.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn count(db: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(db).await
+}
+
 /// At most `limit` accounts after `after`, oldest first; with `q`, those whose name or address holds it,
 /// without regard to case.
 ///

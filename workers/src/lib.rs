@@ -1,1 +1,4 @@
-//! To come.
+//! What the clock or the outside world starts: imports, and the demo collection.
+
+pub mod demo;
+pub mod imports;

@@ -2,14 +2,21 @@
 
 mod admin;
 mod demo;
+mod events;
+mod instance;
+mod progress;
+mod rebuild;
 mod serve;
+mod verify;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use database::{Database, Source};
+use domain::stream::Position;
 use operational::passwords::{Cost, Passwords};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
     config::{self, Config},
@@ -31,6 +38,12 @@ struct Cli {
 enum Command {
     /// Run the server (also without any subcommand)
     Serve(serve::Args),
+    /// Rebuild read models from the log
+    Rebuild(rebuild::Args),
+    /// Compare the read models with a fresh fold of the log
+    Verify(verify::Args),
+    /// Read the log
+    Events(events::Args),
     /// Look after the instance
     Admin(admin::Args),
 }
@@ -42,6 +55,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has seen enough.
+        Err(error)
+            if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) =>
+        {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("figure-ledger: {error:#}");
             ExitCode::FAILURE
@@ -54,11 +73,17 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     if let Some(data) = cli.data {
         config.data = data;
     }
-    telemetry::start(config.log_format)?;
+    let command = cli.command.unwrap_or_else(|| Command::Serve(serve::Args::default()));
+    // A server tells what it does; the others print it, and have only complaints to log.
+    let level = if matches!(command, Command::Serve(_)) { LevelFilter::INFO } else { LevelFilter::WARN };
+    telemetry::start(config.log_format, level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        match cli.command.unwrap_or_else(|| Command::Serve(serve::Args::default())) {
+        match command {
             Command::Serve(args) => serve::run(config, args).await,
+            Command::Rebuild(args) => rebuild::run(config, args).await,
+            Command::Verify(args) => verify::run(config, args).await,
+            Command::Events(args) => events::run(config, args).await,
             Command::Admin(args) => admin::run(config, args).await,
         }
     })
@@ -74,4 +99,19 @@ async fn open(config: &Config) -> anyhow::Result<Database> {
 fn passwords() -> anyhow::Result<Passwords> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(Passwords::new(Cost::Full, cores.div_ceil(2))?)
+}
+
+/// A position as a count, for progress.
+fn count(position: Position) -> u64 {
+    u64::try_from(position.0).unwrap_or_default()
+}
+
+/// The width of the longest of these.
+fn width<'t>(texts: impl Iterator<Item = &'t str>) -> usize {
+    texts.map(|text| text.chars().count()).max().unwrap_or_default()
+}
+
+/// A text without control characters: what is stored must not play with the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }

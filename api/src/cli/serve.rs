@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::demo;
-use crate::{config::Config, http::docs, router, state::AppState};
+use crate::{config::Config, http::docs, ledger::Ledger, router, state::AppState};
 
 /// How long requests in flight get once the server is told to stop.
 const LAST_CALL: Duration = Duration::from_secs(20);
@@ -47,7 +47,9 @@ pub(super) async fn run(mut config: Config, args: Args) -> anyhow::Result<()> {
 
 async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<()> {
     let listen = config.listen;
-    let state = AppState::new(config, pool, super::passwords()?);
+    let ledger = Ledger::open(&pool).await.context("the ledger cannot be opened")?;
+    let folding = ledger.projections.run();
+    let state = AppState::new(config, pool, ledger, super::passwords()?);
     if with_demo {
         demo::ensure_user(&state.pool, &state.passwords).await.context("the demo account cannot be made")?;
     }
@@ -69,13 +71,16 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     let name = signals.next().await;
     tracing::info!(signal = name, "stopping: requests in flight are finished first");
     state.stop();
-    match tokio::time::timeout(LAST_CALL, server).await {
+    let ended = match tokio::time::timeout(LAST_CALL, server).await {
         Ok(ended) => ended?.context("the server failed"),
         Err(_late) => {
             tracing::warn!("some requests were still running after {} s", LAST_CALL.as_secs());
             Ok(())
         }
-    }
+    };
+    // Only now: the last requests waited for the read models to show what they wrote.
+    drop(folding);
+    ended
 }
 
 fn announce(state: &AppState, address: SocketAddr, with_demo: bool) {

@@ -5,4 +5,5 @@ pub mod attempts;
 pub mod client_address;
 pub mod correlation;
 pub mod cross_site;
+pub mod fresh;
 pub mod security_headers;

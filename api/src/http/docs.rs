@@ -35,6 +35,9 @@ pub const DOCUMENT: &str = "/api/openapi.json";
     tags(
         (name = "auth", description = "Signing up, in and out"),
         (name = "me", description = "The account of whoever is signed in"),
+        (name = "collection", description = "What one owns and where it stands"),
+        (name = "wishlist", description = "What one wants to own"),
+        (name = "catalogue", description = "Figures, and who makes, sculpts, inspires and sells them"),
         (name = "figure types", description = "What kinds of figure there are"),
         (name = "admin", description = "For those who run the instance"),
         (name = "health", description = "For supervisors and balancers")

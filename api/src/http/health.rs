@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{Json, extract::State, http::StatusCode};
+use projections::engine;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const NOT_READY: Kind = Kind::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "not_ready",
-    "the server is starting, stopping or cut off from its database",
+    "the server is stopping or cut off from its database, or a read model has stopped",
 );
 
 problems!(ReadyProblems = &[NOT_READY]);
@@ -51,8 +52,9 @@ async fn live() -> Json<Health> {
 
 /// Whether the server can serve.
 ///
-/// Anybody may ask. It fails while the server is going down or its database does not answer: a balancer
-/// sends requests elsewhere meanwhile.
+/// Anybody may ask. It fails while the server is going down, its database does not answer, or a read model
+/// has stopped at an event that it cannot fold (`projections` names them): a balancer sends requests
+/// elsewhere meanwhile.
 #[utoipa::path(
     get,
     path = "/api/health/ready",
@@ -66,13 +68,18 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
     if state.is_stopping() {
         return Err(NOT_READY.into());
     }
-    let asked = tokio::time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(&state.pool)).await;
-    match asked {
-        Ok(Ok(_)) => Ok(Json(Health { status: "ready" })),
+    let asked = tokio::time::timeout(PATIENCE, state.projections.status()).await;
+    let stopped: Vec<String> = match asked {
+        Ok(Ok(all)) => all.into_iter().filter(|one| one.state == engine::State::Stopped).map(|one| one.name).collect(),
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready");
-            Err(NOT_READY.into())
+            return Err(NOT_READY.into());
         }
-        Err(_late) => Err(NOT_READY.into()),
+        Err(_late) => return Err(NOT_READY.into()),
+    };
+    if stopped.is_empty() {
+        return Ok(Json(Health { status: "ready" }));
     }
+    let detail = format!("these read models have stopped at an event: {}", stopped.join(", "));
+    Err(Problem::from(NOT_READY).detail(detail).extra("projections", stopped))
 }

@@ -7,6 +7,11 @@
 pub mod admin;
 pub mod auth;
 pub mod docs;
+pub mod entities;
 pub mod figure_types;
+pub mod figures;
 pub mod health;
+pub mod locations;
 pub mod me;
+pub mod owned;
+pub mod wishlist;

@@ -1,5 +1,6 @@
 //! What holds for every route.
 
+use axum::{Router, http::StatusCode, routing::get};
 use reqwest::Method;
 use serde_json::json;
 
@@ -125,4 +126,26 @@ async fn a_callers_request_id_is_kept_when_it_is_a_uuid() {
     };
     assert_eq!(ask(given).await, given);
     assert_ne!(ask("anything else").await, "anything else");
+}
+
+#[tokio::test]
+async fn a_panic_is_a_500_that_tells_nothing_and_the_server_goes_on() {
+    let routes = Router::new().route("/boom", get(async || -> &'static str { panic!("the secret") }));
+    let app = TestApp::with_routes(routes).await;
+    for _ in 0..3 {
+        let answer = app.visitor().get("/boom").await;
+        assert!(!answer.text.contains("secret"), "{}", answer.text);
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        answer.refused(500, "internal");
+    }
+}
+
+#[tokio::test]
+async fn what_a_library_refuses_in_its_own_words_is_reworded() {
+    let routes = Router::new()
+        .route("/teapot", get(async || (StatusCode::IM_A_TEAPOT, "short and stout")))
+        .route("/broken", get(async || (StatusCode::BAD_GATEWAY, "stack trace")));
+    let app = TestApp::with_routes(routes).await;
+    app.visitor().get("/teapot").await.refused(418, "bad_request");
+    app.visitor().get("/broken").await.refused(502, "internal");
 }

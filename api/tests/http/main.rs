@@ -8,8 +8,12 @@ mod support;
 
 mod admin_users;
 mod auth;
+mod cli;
 mod docs;
+mod entities;
 mod everywhere;
 mod figure_types;
+mod figures;
 mod health;
 mod me;
+mod search;

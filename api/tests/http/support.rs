@@ -9,9 +9,11 @@
 
 use std::{collections::HashMap, net::SocketAddr};
 
-use api::{config::Config, router, state::AppState};
+use api::{config::Config, ledger::Ledger, router, state::AppState};
+use axum::Router;
 use database::testing::TestDb;
 use operational::passwords::{Cost, Passwords};
+use projections::engine::Running;
 use reqwest::{
     Client, Method, RequestBuilder, StatusCode,
     header::{HeaderMap, HeaderName},
@@ -27,6 +29,7 @@ pub struct TestApp {
     pub db: TestDb,
     pub address: SocketAddr,
     server: JoinHandle<()>,
+    folding: Option<Running>,
 }
 
 impl TestApp {
@@ -37,25 +40,41 @@ impl TestApp {
 
     /// A server with these environment variables on top.
     pub async fn with(variables: &[(&str, &str)]) -> Self {
+        Self::serving(variables, router::build).await
+    }
+
+    /// A server with routes of the test's own behind the usual guards.
+    pub async fn with_routes(routes: Router<AppState>) -> Self {
+        Self::serving(&[], |state| router::guard(routes, state)).await
+    }
+
+    async fn serving(
+        variables: &[(&str, &str)],
+        build: impl FnOnce(AppState) -> anyhow::Result<Router>,
+    ) -> Self {
         let mut all = HashMap::from([("RATE_LIMIT_ENABLED", "false")]);
         all.extend(variables.iter().copied());
         let config = Config::from_lookup(|name| all.get(name).map(|value| (*value).to_owned())).unwrap();
         let db = TestDb::new().await;
         let passwords = Passwords::new(Cost::Least, 4).unwrap();
-        let state = AppState::new(config, db.pool.clone(), passwords);
-        let service =
-            router::build(state.clone()).unwrap().into_make_service_with_connect_info::<SocketAddr>();
+        let ledger = Ledger::open(&db.pool).await.unwrap();
+        let folding = Some(ledger.projections.run());
+        let state = AppState::new(config, db.pool.clone(), ledger, passwords);
+        let service = build(state.clone()).unwrap().into_make_service_with_connect_info::<SocketAddr>();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { state, db, address, server }
+        Self { state, db, address, server, folding }
+    }
+
+    /// Nobody folds any more: the read models stay where they are.
+    pub fn stop_folding(&mut self) {
+        self.folding = None;
     }
 
     /// Somebody who is not signed in.
     pub fn visitor(&self) -> TestClient {
-        let http =
-            Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        TestClient { http, base: format!("http://{}", self.address) }
+        TestClient::at(&format!("http://{}", self.address))
     }
 
     /// Somebody with a new account, signed in. The password is [`PASSWORD`].
@@ -104,6 +123,13 @@ pub struct TestClient {
 }
 
 impl TestClient {
+    /// Somebody who is not signed in, at the server with this address. Redirects are not followed.
+    pub fn at(base: &str) -> Self {
+        let http =
+            Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { http, base: base.to_owned() }
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, |request| request).await
     }

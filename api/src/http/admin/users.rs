@@ -144,8 +144,8 @@ async fn change(
     Ok(Written::done(changed.into()))
 }
 
-/// No UUID is a username: it is longer.
-async fn find(state: &AppState, user: &str) -> Result<UserId, Problem> {
+/// The account with this id or username; 404 when nobody has that name. No UUID is a username: it is longer.
+pub(super) async fn find(state: &AppState, user: &str) -> Result<UserId, Problem> {
     if let Ok(id) = user.parse::<UserId>() {
         return Ok(id);
     }

@@ -1,0 +1,43 @@
+//! `rebuild`: read models made anew from the log.
+
+use std::io::Write;
+
+use super::{instance, progress::Progress};
+use crate::config::Config;
+
+/// Rebuild read models from the log, beside the live ones, which serve until the new ones take their place.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Which projections; all of them when none is named
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
+    instance::with(&config, async |instance| {
+        instance::known(&instance.ledger, &args.names)?;
+        let names: Vec<&str> = args.names.iter().map(String::as_str).collect();
+        let mut events = 0;
+        let rebuilt = {
+            let mut progress = Progress::new("reading the log", "events");
+            let replayed = |now: projections::engine::Replayed| {
+                events = now.events;
+                progress.at(super::count(now.position), super::count(now.head));
+                if now.position >= now.head {
+                    progress.then("writing the tables and putting them in place");
+                }
+            };
+            instance.ledger.projections.rebuild(&names, replayed).await?
+        };
+        let mut out = std::io::stdout().lock();
+        let width = super::width(rebuilt.iter().map(|one| one.projection));
+        for one in &rebuilt {
+            writeln!(out, "{:width$}  rebuilt at position {}", one.projection, one.position)?;
+        }
+        let count = rebuilt.len();
+        let models = if count == 1 { "read model" } else { "read models" };
+        writeln!(out, "{count} {models} rebuilt from {events} events")?;
+        Ok(())
+    })
+    .await
+}

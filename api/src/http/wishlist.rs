@@ -1,0 +1,457 @@
+//! `/api/me/wishlist`: the figures one wants to own, and how such a wish comes true.
+
+use axum::{Json, extract::State, middleware::from_fn_with_state};
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::{
+    collection::{Condition, Origin},
+    commands::{AcquireWish, PieceFields, PreorderFields, SetWish, Unwish},
+    ids::{FigureId, PieceId, PreorderId},
+    preorder::Status,
+    refusal::Code,
+    text::{HttpUrl, Line, Location, Name, Note},
+};
+use operational::users::{NsfwVisibility, User};
+use projections::collection::{self, ListKey, Wish, WishOrder};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::{
+    locations::Sum,
+    owned::{self, Deleted, FIGURE_NOT_FOUND, PieceView, cost, hides_nsfw, parsed, place_of},
+};
+use crate::{
+    answer::Written,
+    extract::{Command, CurrentUser, IdempotencyKey, IfMatch, Path, Query},
+    given::{self, CURRENCY_MISSING, Given, INVALID_AMOUNT, INVALID_DATE, UNKNOWN_CURRENCY},
+    guard::fresh,
+    pages::{Cursor, Limit, Page},
+    perform::Caller,
+    problem::{self, Kind, Problem},
+    problems,
+    shown::{self, FigureView},
+    state::AppState,
+};
+
+/// The read models that the routes here are answered from: a wish that came true is answered as a piece.
+const READS: &[&str] = owned::READS;
+/// Where they are.
+const PLACE: &str = "/api/me/wishlist";
+
+const WISH_NOT_FOUND: Kind = Kind::refusal(Code::WishNotFound, "this figure is not on your wishlist");
+const ALREADY_OWNED: Kind = Kind::refusal(
+    Code::AlreadyOwned,
+    "you own or have pre-ordered this figure, so it cannot be wished; archive the piece first",
+);
+const DEPOSIT_ABOVE_PRICE: Kind =
+    Kind::refusal(Code::DepositAbovePrice, "the deposit is part of the price, so at most that")
+        .on("deposit_amount");
+const ILLEGAL_STATUS_STEP: Kind = Kind::refusal(
+    Code::IllegalStatusStep,
+    "a pre-order is placed before it ships; ship or receive it afterwards",
+)
+.on("status");
+
+problems!(ListProblems = problem::SIGNED_IN, problem::LISTING);
+problems!(ReadProblems = problem::SIGNED_IN, &[WISH_NOT_FOUND]);
+problems!(
+    SetProblems = problem::SIGNED_IN,
+    problem::BODY,
+    problem::COMMAND,
+    &[FIGURE_NOT_FOUND, ALREADY_OWNED, INVALID_AMOUNT, UNKNOWN_CURRENCY, CURRENCY_MISSING],
+);
+problems!(
+    RemoveProblems = problem::SIGNED_IN,
+    problem::WRITE,
+    problem::COMMAND,
+    &[FIGURE_NOT_FOUND, WISH_NOT_FOUND],
+);
+problems!(
+    AcquireProblems = problem::SIGNED_IN,
+    problem::BODY,
+    problem::COMMAND,
+    &[
+        FIGURE_NOT_FOUND,
+        WISH_NOT_FOUND,
+        INVALID_AMOUNT,
+        UNKNOWN_CURRENCY,
+        CURRENCY_MISSING,
+        INVALID_DATE,
+        DEPOSIT_ABOVE_PRICE,
+        ILLEGAL_STATUS_STEP,
+    ],
+);
+
+/// The routes of this resource.
+pub fn routes(state: &AppState) -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(read, set, remove))
+        .routes(routes!(acquire))
+        .layer(from_fn_with_state(fresh::reads(state, READS), fresh::wait))
+}
+
+/// How to list one's wishes.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListWishes {
+    /// `added`, `name` or `target` (as stated); a `-` before it turns it round. Wishes without a target come
+    /// last.
+    #[serde(default, deserialize_with = "parsed")]
+    #[param(value_type = Option<String>, default = "-added")]
+    sort: Option<WishOrder>,
+    /// How many to list.
+    #[serde(default)]
+    #[param(value_type = u16, required = false, minimum = 1, maximum = 200, default = 50)]
+    limit: Limit,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<ListKey>>,
+}
+
+/// A wish, stated whole: what is left out is taken away.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"max_price_amount": "90", "max_price_currency": "EUR", "note": "second hand is fine"}))]
+pub struct SetWishBody {
+    /// The price to wait for, a decimal string. Needs `max_price_currency`.
+    #[schema(value_type = Option<String>)]
+    max_price_amount: Option<Given>,
+    /// EUR, USD, JPY, GBP, CHF or CAD.
+    #[schema(value_type = Option<String>, min_length = 3, max_length = 3)]
+    max_price_currency: Option<Given>,
+    /// At most 5,000 characters.
+    #[schema(value_type = Option<String>, max_length = 5000)]
+    note: Option<Note>,
+}
+
+/// What is known of the piece that a wish becomes, and of its pre-order when the figure is not released
+/// yet.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = example_acquire)]
+pub struct AcquireBody {
+    /// `mib_sealed`, `opened_box`, `displayed`, `loose` or `damaged`.
+    #[schema(value_type = Option<String>, pattern = "^(mib_sealed|opened_box|displayed|loose|damaged)$")]
+    condition: Option<Condition>,
+    /// What it costs, a decimal string.
+    #[schema(value_type = Option<String>)]
+    price_amount: Option<Given>,
+    /// EUR, USD, JPY, GBP, CHF or CAD: of price, shipping, fees and deposit.
+    #[schema(value_type = Option<String>, min_length = 3, max_length = 3)]
+    price_currency: Option<Given>,
+    /// Shipping, in the same currency.
+    #[schema(value_type = Option<String>)]
+    shipping_amount: Option<Given>,
+    /// Import VAT and customs, in the same currency.
+    #[schema(value_type = Option<String>)]
+    fees_amount: Option<Given>,
+    /// The day it was bought.
+    #[schema(value_type = Option<String>, format = Date)]
+    purchase_date: Option<Given>,
+    /// The store's name. It is made when nobody typed it before.
+    #[schema(value_type = Option<String>, max_length = 300)]
+    store: Option<Name>,
+    /// Where it stands.
+    #[schema(value_type = Option<String>, max_length = 120)]
+    location: Option<Location>,
+    /// At most 5,000 characters.
+    #[schema(value_type = Option<String>, max_length = 5000)]
+    notes: Option<Note>,
+    /// How it came: `purchased` (unless said otherwise), `gift`, `trade`, `found` or `inherited`.
+    #[schema(value_type = Option<String>, pattern = "^(purchased|gift|trade|found|inherited)$")]
+    origin: Option<Origin>,
+    /// From whom.
+    #[schema(value_type = Option<String>, max_length = 200)]
+    origin_from: Option<Line<200>>,
+    /// How its pre-order stands: `preordered` unless said otherwise; anything before shipping.
+    #[schema(value_type = Option<String>, pattern = "^(announced|preorder_open|preordered|in_production|released)$")]
+    status: Option<Given>,
+    /// When it is released: `2027-05-20`, `2027-05` or `2027`; the catalogue's date unless said otherwise. One
+    /// that is still to come makes it a pre-order.
+    #[schema(value_type = Option<String>)]
+    release_date: Option<Given>,
+    /// `day`, `month` or `year`; as exact as the date is written without.
+    #[schema(value_type = Option<String>, pattern = "^(day|month|year)$")]
+    release_date_precision: Option<Given>,
+    /// The part of the price that is paid first, a decimal string.
+    #[schema(value_type = Option<String>)]
+    deposit_amount: Option<Given>,
+    /// Where to follow the parcel: an http or https address.
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    tracking_url: Option<HttpUrl>,
+    /// Days from shipping to the door, at most 365.
+    #[schema(maximum = 365)]
+    estimated_delivery_days: Option<u16>,
+}
+
+/// A figure one wants to own.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WishlistItem, example = example_wish)]
+pub struct WishView {
+    id: Uuid,
+    figure_id: Uuid,
+    /// What is wished.
+    figure: Option<FigureView>,
+    /// The price to wait for.
+    max_price_amount: Option<String>,
+    max_price_currency: Option<String>,
+    note: Option<String>,
+    /// Whether its first release is still to come: acquiring it places a pre-order.
+    unreleased: bool,
+    /// Whether its pictures are to be blurred for whoever asks.
+    blurred: bool,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// One page of wishes, with what all targets come to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WishPage {
+    /// The wishes, in the listing's order.
+    items: Vec<WishView>,
+    /// Give it as `cursor` to get the next page; null on the last one.
+    next_cursor: Option<String>,
+    /// The targets of all wishes, not only of this page: a sum for each currency.
+    totals: Vec<Sum>,
+}
+
+fn example_acquire() -> Value {
+    json!({
+        "price_amount": "19800",
+        "price_currency": "JPY",
+        "deposit_amount": "5000",
+        "store": "Harbour Hobby"
+    })
+}
+
+fn example_wish() -> Value {
+    json!({
+        "id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b30",
+        "figure_id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b02",
+        "figure": shown::example_figure(),
+        "max_price_amount": "90.00",
+        "max_price_currency": "EUR",
+        "note": "second hand is fine",
+        "unreleased": true,
+        "blurred": false,
+        "created_at": "2026-10-17T09:30:00Z",
+        "updated_at": "2026-10-17T09:30:00Z"
+    })
+}
+
+impl WishView {
+    fn of(wish: Wish, owner: &User, today: NaiveDate) -> Self {
+        let row = wish.row;
+        let figure = wish.figure;
+        Self {
+            id: row.id,
+            figure_id: row.figure_id,
+            max_price_amount: row.max_price_amount.map(|a| shown::amount(a, row.max_price_currency.as_deref())),
+            max_price_currency: row.max_price_currency,
+            note: row.note,
+            unreleased: figure.as_ref().and_then(|f| f.release_date).is_some_and(|day| day > today),
+            blurred: figure.as_ref().is_some_and(|f| f.is_nsfw)
+                && owner.nsfw_visibility != NsfwVisibility::Show,
+            figure: figure.map(|figure| FigureView::of(figure, owner)),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+fn place(figure: FigureId) -> String {
+    format!("{PLACE}/{figure}")
+}
+
+async fn found(state: &AppState, user: &User, figure: FigureId) -> Result<Written<WishView>, Problem> {
+    let wish = collection::wish(&state.pool, user.id, figure).await?.ok_or(WISH_NOT_FOUND)?;
+    let version = wish.version();
+    Ok(Written::done(WishView::of(wish, user, Utc::now().date_naive())).version(version))
+}
+
+/// One's wishes.
+///
+/// For whoever is signed in. NSFW figures are left out, of the totals too, for those who hide them.
+#[utoipa::path(
+    get,
+    path = "/api/me/wishlist",
+    tag = "wishlist",
+    operation_id = "list_wishes",
+    security(("session" = [])),
+    params(ListWishes),
+    responses((status = 200, description = "A page of wishes", body = WishPage), ListProblems)
+)]
+async fn list(
+    State(state): State<AppState>,
+    CurrentUser(user): CurrentUser,
+    Query(query): Query<ListWishes>,
+) -> Result<Json<WishPage>, Problem> {
+    let order = query.sort.unwrap_or_default();
+    let after = query.cursor.as_ref().map(|cursor| &cursor.0);
+    let hide = hides_nsfw(&user);
+    let wishes =
+        collection::wishes(&state.pool, user.id, hide, order, after, query.limit.one_more()).await?;
+    let totals = collection::totals(&state.pool, user.id, hide).await?;
+    let today = Utc::now().date_naive();
+    let page =
+        Page::cut(wishes, query.limit, |wish| wish.key(order), |wish| WishView::of(wish, &user, today));
+    let totals = totals.into_iter().map(|total| Sum {
+        amount: shown::amount(total.amount, Some(&total.currency)),
+        currency: total.currency,
+    });
+    Ok(Json(WishPage { items: page.items, next_cursor: page.next_cursor, totals: totals.collect() }))
+}
+
+/// One's wish for a figure.
+///
+/// For whoever is signed in. The id of a figure that was merged into another will do.
+#[utoipa::path(
+    get,
+    path = "/api/me/wishlist/{figure_id}",
+    tag = "wishlist",
+    operation_id = "read_wish",
+    security(("session" = [])),
+    params(("figure_id" = Uuid, Path, description = "The figure")),
+    responses((status = 200, description = "The wish", body = WishView), ReadProblems)
+)]
+async fn read(
+    State(state): State<AppState>,
+    CurrentUser(user): CurrentUser,
+    Path(figure_id): Path<Uuid>,
+) -> Result<Written<WishView>, Problem> {
+    let figure = collection::figure_now(&state.pool, FigureId(figure_id)).await?;
+    found(&state, &user, figure).await
+}
+
+/// Wishes a figure, or restates the wish.
+///
+/// For whoever is signed in. There is at most one wish for a figure, and none for a figure that is owned or
+/// pre-ordered. 201 when the wish is new, else 200.
+#[utoipa::path(
+    put,
+    path = "/api/me/wishlist/{figure_id}",
+    tag = "wishlist",
+    operation_id = "set_wish",
+    security(("session" = [])),
+    params(("figure_id" = Uuid, Path, description = "The figure")),
+    request_body = SetWishBody,
+    responses(
+        (status = 201, description = "The wish, which is new", body = WishView),
+        (status = 200, description = "The wish as it now is", body = WishView),
+        SetProblems
+    )
+)]
+async fn set(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(figure_id): Path<Uuid>,
+    IfMatch(expected): IfMatch,
+    Command { body, idempotency }: Command<SetWishBody>,
+) -> Result<Written<WishView>, Problem> {
+    let fields = ("max_price_amount", "max_price_currency");
+    let target = given::money(body.max_price_amount.as_ref(), body.max_price_currency.as_ref(), fields)?;
+    let command = SetWish {
+        user_id: caller.user.id,
+        figure_id: FigureId(figure_id),
+        expected,
+        target,
+        note: body.note,
+    };
+    let done = state.perform(&caller, idempotency, &command).await?;
+    let figure = done.answer.figure_id;
+    state.readable(done.position, READS, &place(figure)).await?;
+    let wish = found(&state, &caller.user, figure).await?.at(done.position);
+    Ok(if done.answer.made { wish.made_at(place(figure)) } else { wish })
+}
+
+/// Takes a figure off the wishlist.
+///
+/// For whoever is signed in.
+#[utoipa::path(
+    delete,
+    path = "/api/me/wishlist/{figure_id}",
+    tag = "wishlist",
+    operation_id = "remove_wish",
+    security(("session" = [])),
+    params(("figure_id" = Uuid, Path, description = "The figure")),
+    responses((status = 200, description = "It is gone", body = Deleted), RemoveProblems)
+)]
+async fn remove(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(figure_id): Path<Uuid>,
+    IfMatch(expected): IfMatch,
+    IdempotencyKey(idempotency): IdempotencyKey,
+) -> Result<Written<Deleted>, Problem> {
+    let command = Unwish { user_id: caller.user.id, figure_id: FigureId(figure_id), expected };
+    let done = state.perform(&caller, idempotency, &command).await?;
+    state.readable(done.position, READS, PLACE).await?;
+    Ok(Written::done(Deleted { id: figure_id, deleted: true }).at(done.position))
+}
+
+/// Makes a wish come true.
+///
+/// For whoever is signed in. The figure becomes a piece of the collection; when it is not released yet, with
+/// a pre-order: all in one step. `If-Match` takes the wish's version.
+#[utoipa::path(
+    post,
+    path = "/api/me/wishlist/{figure_id}/acquire",
+    tag = "wishlist",
+    operation_id = "acquire_wish",
+    security(("session" = [])),
+    params(("figure_id" = Uuid, Path, description = "The figure")),
+    request_body = AcquireBody,
+    responses((status = 201, description = "The piece, with its pre-order", body = PieceView), AcquireProblems)
+)]
+async fn acquire(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(figure_id): Path<Uuid>,
+    IfMatch(expected): IfMatch,
+    Command { body, idempotency }: Command<AcquireBody>,
+) -> Result<Written<PieceView>, Problem> {
+    let piece = PieceFields {
+        condition: body.condition,
+        cost: cost(
+            body.price_amount.as_ref(),
+            body.shipping_amount.as_ref(),
+            body.fees_amount.as_ref(),
+            body.price_currency.as_ref(),
+        )?,
+        purchase_date: body.purchase_date.map(|given| given.day("purchase_date")).transpose()?,
+        store: body.store,
+        location: body.location,
+        notes: body.notes,
+        origin: body.origin,
+        origin_from: body.origin_from,
+        value: None,
+        source: None,
+    };
+    let preorder = PreorderFields {
+        status: body.status.map(|given| given.word("status", Status::ALL)).transpose()?,
+        release: given::release(
+            body.release_date.as_ref(),
+            body.release_date_precision.as_ref(),
+            ("release_date", "release_date_precision"),
+        )?,
+        deposit: body.deposit_amount.map(|given| given.amount("deposit_amount")).transpose()?,
+        tracking_url: body.tracking_url,
+        estimated_delivery_days: body.estimated_delivery_days,
+    };
+    let command = AcquireWish {
+        user_id: caller.user.id,
+        figure_id: FigureId(figure_id),
+        expected,
+        piece_id: PieceId(Uuid::now_v7()),
+        preorder_id: PreorderId(Uuid::now_v7()),
+        piece,
+        preorder,
+    };
+    let done = state.perform(&caller, idempotency, &command).await?;
+    let id = done.answer.piece_id;
+    let piece = owned::written(&state, &caller, id, done.position).await?;
+    let version = piece.version();
+    let view = PieceView::of(piece, &caller.user);
+    Ok(Written::created(view, place_of(id.uuid())).version(version).at(done.position))
+}

@@ -1,0 +1,117 @@
+//! What several resources show in the same way.
+
+use chrono::NaiveDate;
+use domain::money::{Currency, display_amount};
+use operational::users::{NsfwVisibility, User};
+use projections::figures::summary::{EntityName, FigureSummary};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// An amount as it is shown: with exactly as many decimal places as its currency has.
+#[must_use]
+pub fn amount(amount: Decimal, currency: Option<&str>) -> String {
+    match currency.and_then(|code| code.parse::<Currency>().ok()) {
+        Some(currency) => display_amount(amount, currency),
+        None => amount.normalize().to_string(),
+    }
+}
+
+/// Whether NSFW figures are left out of what this person sees.
+#[must_use]
+pub fn hides_nsfw(viewer: &User) -> bool {
+    viewer.nsfw_visibility == NsfwVisibility::Hide
+}
+
+/// A manufacturer, series, character, sculptor or store beside something else.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(example = example_entity_ref)]
+pub struct EntityRef {
+    id: Uuid,
+    name: String,
+    slug: String,
+}
+
+fn example_entity_ref() -> Value {
+    json!({"id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b01", "name": "Good Smile Company", "slug": "good-smile-company"})
+}
+
+impl From<EntityName> for EntityRef {
+    fn from(entity: EntityName) -> Self {
+        Self { id: entity.id, name: entity.name, slug: entity.slug }
+    }
+}
+
+impl From<projections::views::EntityRef> for EntityRef {
+    fn from(entity: projections::views::EntityRef) -> Self {
+        Self { id: entity.id, name: entity.name, slug: entity.slug }
+    }
+}
+
+/// A figure beside a piece, a pre-order or a wish.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = FigureSummary, example = example_figure)]
+pub struct FigureView {
+    id: Uuid,
+    slug: String,
+    name: String,
+    figure_type: String,
+    manufacturer: Option<EntityRef>,
+    scale: Option<String>,
+    /// First day of the announced period.
+    release_date: Option<NaiveDate>,
+    /// `day`, `month` or `year`.
+    release_date_precision: Option<String>,
+    /// A decimal string.
+    msrp_amount: Option<String>,
+    msrp_currency: Option<String>,
+    is_nsfw: bool,
+    /// Whether pictures of it are to be blurred for whoever asks.
+    blurred: bool,
+    official_image_url: Option<String>,
+}
+
+/// The figure in the examples.
+#[must_use]
+pub fn example_figure() -> Value {
+    json!({
+        "id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b02",
+        "slug": "harbour-pilot-mina-1c0e4b02",
+        "name": "Harbour Pilot Mina",
+        "figure_type": "scale",
+        "manufacturer": example_entity_ref(),
+        "scale": "1/7",
+        "release_date": "2027-05-01",
+        "release_date_precision": "month",
+        "msrp_amount": "19800",
+        "msrp_currency": "JPY",
+        "is_nsfw": false,
+        "blurred": false,
+        "official_image_url": null
+    })
+}
+
+impl FigureView {
+    /// The figure as this person sees it.
+    #[must_use]
+    pub fn of(figure: FigureSummary, viewer: &User) -> Self {
+        let msrp_amount = figure.msrp_amount.map(|msrp| amount(msrp, figure.msrp_currency.as_deref()));
+        Self {
+            id: figure.id,
+            slug: figure.slug,
+            name: figure.name,
+            figure_type: figure.figure_type,
+            manufacturer: figure.manufacturer.map(Into::into),
+            scale: figure.scale,
+            release_date: figure.release_date,
+            release_date_precision: figure.release_date_precision,
+            msrp_amount,
+            msrp_currency: figure.msrp_currency,
+            is_nsfw: figure.is_nsfw,
+            blurred: figure.is_nsfw && viewer.nsfw_visibility != NsfwVisibility::Show,
+            official_image_url: figure.official_image_url,
+        }
+    }
+}
