@@ -34,7 +34,9 @@ use crate::{
     answer::X_EVENT_POSITION,
     extract::{CurrentUser, Idempotency},
     guard::correlation::CorrelationId,
-    problem::{BUSY, DATABASE_UNAVAILABLE, IDEMPOTENCY_KEY_REUSED, OUTCOME_UNKNOWN, Problem, READ_MODEL_BEHIND},
+    problem::{
+        BUSY, DATABASE_UNAVAILABLE, IDEMPOTENCY_KEY_REUSED, OUTCOME_UNKNOWN, Problem, READ_MODEL_BEHIND,
+    },
     state::AppState,
 };
 

@@ -318,7 +318,9 @@ impl From<Kind> for Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let mut problem = Self::from(Kind::refusal(refusal.code, "")).detail(refusal.detail);
-        problem.0.field = refusal.field;
+        // The domain does not know where its caller said what they had seen.
+        let stale = (refusal.code == Code::Stale).then_some(Cow::Borrowed("If-Match"));
+        problem.0.field = refusal.field.or(stale);
         if let Some(figure) = refusal.figure_id {
             problem = problem.extra("figure_id", figure.to_string());
         }

@@ -59,6 +59,8 @@ pub struct FigureView {
     name: String,
     figure_type: String,
     manufacturer: Option<EntityRef>,
+    /// In the order in which the figure names them.
+    series: Vec<EntityRef>,
     scale: Option<String>,
     /// First day of the announced period.
     release_date: Option<NaiveDate>,
@@ -82,6 +84,7 @@ pub fn example_figure() -> Value {
         "name": "Harbour Pilot Mina",
         "figure_type": "scale",
         "manufacturer": example_entity_ref(),
+        "series": [{"id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b04", "name": "Tides of Cobalt", "slug": "tides-of-cobalt"}],
         "scale": "1/7",
         "release_date": "2027-05-01",
         "release_date_precision": "month",
@@ -104,6 +107,7 @@ impl FigureView {
             name: figure.name,
             figure_type: figure.figure_type,
             manufacturer: figure.manufacturer.map(Into::into),
+            series: figure.series.into_iter().map(Into::into).collect(),
             scale: figure.scale,
             release_date: figure.release_date,
             release_date_precision: figure.release_date_precision,

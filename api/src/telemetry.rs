@@ -11,12 +11,13 @@ use crate::config::LogFormat;
 /// # Errors
 /// When logging was started before.
 pub fn start(format: LogFormat, level: LevelFilter) -> anyhow::Result<()> {
-    // The session layer warns about every cookie that has run out, and migrations tell what exists already:
-    // neither is news.
+    // The session layer warns about every cookie that has run out, migrations tell what exists already, and
+    // a pool says that a connection it takes back is gone: none of it is news.
     let filter = EnvFilter::builder()
         .with_default_directive(level.into())
         .from_env_lossy()
         .add_directive("tower_sessions_core=error".parse()?)
+        .add_directive("sqlx_core::pool::connection=error".parse()?)
         .add_directive("sqlx::postgres::notice=warn".parse()?);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -61,9 +61,11 @@ fn decode_with(
     let Some((aggregate_type, _)) = event_type.split_once('.') else {
         return Err(DecodeError::UnknownType(event_type.to_owned()));
     };
-    let known = event_types().any(|t| t == event_type);
     let unknown_type = || DecodeError::UnknownType(event_type.to_owned());
-    let fits = |e| if known { DecodeError::Payload(event_type.to_owned(), e) } else { unknown_type() };
+    let fits = |e| {
+        let known = event_types().any(|t| t == event_type);
+        if known { DecodeError::Payload(event_type.to_owned(), e) } else { unknown_type() }
+    };
     let next = |version: &str| upcasters.iter().find(|u| u.event_type == event_type && u.from == version);
 
     let mut version = event_version;

@@ -1,12 +1,20 @@
 //! Searching by words, tolerant of typos.
 
 use domain::text::folded;
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{PgPool, Postgres, QueryBuilder, Transaction};
 
 /// More words than this narrow nothing down any further.
 const MOST_WORDS: usize = 8;
 /// Longer ones are cut.
 const LONGEST_WORD: usize = 60;
+/// Words of up to this many characters must be more alike.
+const SHORT_WORD: usize = 5;
+
+/// Begins a reading in which words are compared as [`Words::push_condition`] expects: alike from a half of
+/// their trigrams on, so that two swapped letters in a word of seven do not matter.
+pub(crate) async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    pool.begin_with("BEGIN READ ONLY; SET LOCAL pg_trgm.word_similarity_threshold = 0.5").await
+}
 
 /// What somebody typed into a search box: every word must be found, each as a part of the text or, when it
 /// is long enough and has no digit in it (2016 is no typo of 2019), as something like a word of it.
@@ -28,12 +36,19 @@ impl Words {
         self.0.is_empty()
     }
 
-    /// Writes ` AND …` for a column that holds folded text and has a trigram index.
-    pub fn push_condition(&self, sql: &mut QueryBuilder<'_, Postgres>, column: &str) {
+    /// Writes ` AND …` for a column that holds folded text and has a trigram index, in a query that
+    /// [`begin`] precedes.
+    pub(crate) fn push_condition(&self, sql: &mut QueryBuilder<'_, Postgres>, column: &str) {
         for word in &self.0 {
             sql.push(format_args!(" AND ({column} LIKE ")).push_bind(part(word));
             if may_be_mistyped(word) {
-                sql.push(" OR ").push_bind(word.clone()).push(format_args!(" <% {column}"));
+                sql.push(" OR (").push_bind(word.clone()).push(format_args!(" <% {column}"));
+                if word.chars().count() <= SHORT_WORD {
+                    // Half of the few trigrams of a short word is its beginning: "miku" and "mikasa".
+                    sql.push(" AND word_similarity(").push_bind(word.clone());
+                    sql.push(format_args!(", {column}) > 0.65"));
+                }
+                sql.push(")");
             }
             sql.push(")");
         }
@@ -41,7 +56,7 @@ impl Words {
 
     /// Writes a whole number that is the higher the better a row answers: a thousand for each word that is
     /// part of the column, less for likeness, and half as much again for words of the title.
-    pub fn push_rank(&self, sql: &mut QueryBuilder<'_, Postgres>, column: &str, title: &str) {
+    pub(crate) fn push_rank(&self, sql: &mut QueryBuilder<'_, Postgres>, column: &str, title: &str) {
         sql.push("(0::bigint");
         for word in &self.0 {
             sql.push(format_args!(" + CASE WHEN {title} LIKE ")).push_bind(part(word));

@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn yen_are_whole_and_the_others_have_two_places() {
-        let amount = Some(Decimal::new(14_800_00, 2));
+        let amount = Some(Decimal::new(1_480_000, 2));
         assert_eq!(shown_amount(amount, Some("JPY")).as_deref(), Some("14800"));
         assert_eq!(shown_amount(amount, Some("EUR")).as_deref(), Some("14800.00"));
         assert_eq!(shown_amount(None, Some("EUR")), None);

@@ -14,7 +14,7 @@ use operational::users::{self, Username};
 use serde_json::{Value, value::RawValue};
 use sqlx::PgPool;
 
-use super::instance::{self, Instance};
+use super::instance::{self, Instance, Interrupted};
 use crate::config::Config;
 
 /// How many events are read at once.
@@ -58,7 +58,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
-    instance::with(&config, async |instance| {
+    let outcome = instance::with(&config, async |instance| {
         let actor = match &args.actor {
             Some(who) => Some(account(&instance.pool, who).await?),
             None => None,
@@ -73,18 +73,14 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
             until: args.until.map(|until| until.0),
         };
         let writer = Writer { json: args.json, cut: io::stdout().is_terminal(), names: HashMap::new() };
-        let reading = read(instance, filter, args.limit.unwrap_or(u64::MAX), args.follow, writer);
-        if !args.follow {
-            return reading.await;
-        }
-        tokio::select! {
-            biased;
-            // Being interrupted is how following ends.
-            stopped = instance::told_to_stop() => Ok(stopped?),
-            read = reading => read,
-        }
+        read(instance, filter, args.limit.unwrap_or(u64::MAX), args.follow, writer).await
     })
-    .await
+    .await;
+    match outcome {
+        // That is how following ends.
+        Err(error) if args.follow && error.is::<Interrupted>() => Ok(()),
+        outcome => outcome,
+    }
 }
 
 async fn read(
@@ -131,7 +127,8 @@ struct Writer {
 
 impl Writer {
     async fn write(&mut self, pool: &PgPool, event: &RawEvent) -> anyhow::Result<()> {
-        let line = if self.json { one_line(&serde_json::to_string(event)?) } else { self.line(pool, event).await? };
+        let line =
+            if self.json { one_line(&serde_json::to_string(event)?) } else { self.line(pool, event).await? };
         writeln!(io::stdout(), "{line}")?;
         Ok(())
     }

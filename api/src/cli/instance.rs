@@ -14,6 +14,11 @@ use crate::{config::Config, ledger::Ledger};
 /// How long it is waited before looking whether waiting makes sense.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// The process was told to stop before its work was done.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub(super) struct Interrupted;
+
 /// What a subcommand works on, beside a running server or without one.
 pub(super) struct Instance {
     /// Connections to the database.
@@ -26,7 +31,7 @@ pub(super) struct Instance {
 /// closes them again, also when it failed or the process is told to stop.
 ///
 /// # Errors
-/// What `work` says; and when there is no usable database.
+/// What `work` says; [`Interrupted`]; and when there is no usable database.
 pub(super) async fn with<T>(
     config: &Config,
     work: impl AsyncFnOnce(&Instance) -> anyhow::Result<T>,
@@ -35,7 +40,7 @@ pub(super) async fn with<T>(
     let outcome = tokio::select! {
         biased;
         outcome = opened(&database, work) => outcome,
-        stopped = told_to_stop() => stopped.map_err(Into::into).and_then(|()| bail!("interrupted")),
+        stopped = told_to_stop() => Err(stopped.map_or_else(Into::into, |()| Interrupted.into())),
     };
     let closed = database.close().await;
     let outcome = outcome?;
@@ -53,7 +58,7 @@ async fn opened<T>(
 }
 
 /// Ends when the process is asked to end.
-pub(super) async fn told_to_stop() -> io::Result<()> {
+async fn told_to_stop() -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

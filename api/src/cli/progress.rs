@@ -26,7 +26,8 @@ impl Progress {
     pub(super) fn new(what: impl Into<Cow<'static, str>>, unit: &'static str) -> Self {
         let what = what.into();
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_wrong| ProgressStyle::default_bar());
+            let style =
+                ProgressStyle::with_template(BAR).unwrap_or_else(|_wrong| ProgressStyle::default_bar());
             ProgressBar::new(0).with_style(style).with_message(what.clone())
         });
         let now = Instant::now();

@@ -46,11 +46,9 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
             instance.ledger.projections.verify(&names, replayed, report).await?
         };
         let mut out = io::stdout().lock();
-        written?;
-        table.flush(&mut out)?;
-        let differences: u64 = verified.iter().map(|one| one.differences).sum();
-        if differences > 0 {
-            out.flush()?;
+        let written = written.and_then(|()| table.flush(&mut out)).and_then(|()| out.flush());
+        if verified.iter().any(|one| one.differences > 0) {
+            // Also when nobody read the table to its end.
             let where_they_are: Vec<String> = verified
                 .iter()
                 .filter(|one| one.differences > 0)
@@ -58,6 +56,7 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
                 .collect();
             bail!("the live tables differ from what the log says: {}", where_they_are.join(", "));
         }
+        written?;
         let width = super::width(verified.iter().map(|one| one.projection));
         for one in &verified {
             writeln!(out, "{:width$}  no differences at position {}", one.projection, one.position)?;

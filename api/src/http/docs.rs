@@ -36,6 +36,8 @@ pub const DOCUMENT: &str = "/api/openapi.json";
         (name = "auth", description = "Signing up, in and out"),
         (name = "me", description = "The account of whoever is signed in"),
         (name = "collection", description = "What one owns and where it stands"),
+        (name = "pre-orders", description = "What one has ordered before it was out"),
+        (name = "activity", description = "What one did, and what it unlocked"),
         (name = "wishlist", description = "What one wants to own"),
         (name = "catalogue", description = "Figures, and who makes, sculpts, inspires and sells them"),
         (name = "figure types", description = "What kinds of figure there are"),

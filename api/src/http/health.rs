@@ -70,7 +70,9 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
     }
     let asked = tokio::time::timeout(PATIENCE, state.projections.status()).await;
     let stopped: Vec<String> = match asked {
-        Ok(Ok(all)) => all.into_iter().filter(|one| one.state == engine::State::Stopped).map(|one| one.name).collect(),
+        Ok(Ok(all)) => {
+            all.into_iter().filter(|one| one.state == engine::State::Stopped).map(|one| one.name).collect()
+        }
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready");
             return Err(NOT_READY.into());

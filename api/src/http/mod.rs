@@ -4,6 +4,8 @@
 //! written from (fields carry the documented column names), and the handlers, each under its
 //! `#[utoipa::path]` with examples, refusals by [`problems!`](crate::problems) and who may call it.
 
+pub mod achievements;
+pub mod activity;
 pub mod admin;
 pub mod auth;
 pub mod docs;
@@ -14,4 +16,5 @@ pub mod health;
 pub mod locations;
 pub mod me;
 pub mod owned;
+pub mod preorders;
 pub mod wishlist;

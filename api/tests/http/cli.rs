@@ -5,18 +5,33 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use database::testing::TestDb;
+use database::testing::{ScratchFolder, TestDb};
 use nix::{sys::signal, unistd::Pid};
 use serde_json::json;
 
 use crate::support::TestClient;
 
-fn program(db: &TestDb, arguments: &[&str]) -> Command {
+pub fn program(db: &TestDb, arguments: &[&str]) -> Command {
+    let mut command = bare(arguments);
+    command.env("DATABASE_URL", &db.url);
+    command
+}
+
+/// The program with a private database in this folder.
+pub fn program_at(folder: &ScratchFolder, arguments: &[&str]) -> Command {
+    let mut command = bare(arguments);
+    // PostgreSQL may have to be looked for.
+    command
+        .env("FIGURE_LEDGER_DATA", folder.path())
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+}
+
+fn bare(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_figure-ledger"));
     command
         .args(arguments)
         .env_clear()
-        .env("DATABASE_URL", &db.url)
         .env("RATE_LIMIT_ENABLED", "false")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -24,7 +39,7 @@ fn program(db: &TestDb, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(db: &TestDb, arguments: &[&str], input: &str) -> (bool, String, String) {
+pub fn run(db: &TestDb, arguments: &[&str], input: &str) -> (bool, String, String) {
     let mut child = program(db, arguments).spawn().unwrap();
     // A program that refuses its arguments is gone before it reads anything.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
@@ -32,16 +47,20 @@ fn run(db: &TestDb, arguments: &[&str], input: &str) -> (bool, String, String) {
     (status.success(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-struct Server {
+pub struct Server {
     child: Child,
     base: String,
     announced: Vec<String>,
 }
 
 impl Server {
-    fn start(db: &TestDb, arguments: &[&str]) -> Self {
+    pub fn start(db: &TestDb, arguments: &[&str]) -> Self {
         let all: Vec<&str> = ["serve", "--listen", "127.0.0.1:0"].iter().chain(arguments).copied().collect();
-        let mut child = program(db, &all).stderr(Stdio::inherit()).spawn().unwrap();
+        Self::start_with(program(db, &all))
+    }
+
+    pub fn start_with(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
         let mut announced = Vec::new();
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
@@ -55,11 +74,11 @@ impl Server {
         Self { child, base, announced }
     }
 
-    fn client(&self) -> TestClient {
+    pub fn client(&self) -> TestClient {
         TestClient::at(&self.base)
     }
 
-    fn stop(mut self, how: signal::Signal) -> bool {
+    pub fn stop(mut self, how: signal::Signal) -> bool {
         signal::kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), how).unwrap();
         self.child.wait().unwrap().success()
     }

@@ -451,7 +451,7 @@ async fn a_figure_keeps_a_type_that_was_taken_off_the_list() {
         .await
         .refused(422, "unknown_figure_type");
     let facets = boss.get("/api/figures/facets").await.ok();
-    assert_eq!(facets["figure_types"], json!([{"code": "prize", "label": "prize", "count": 1}]));
+    assert_eq!(facets["type"], json!([{"code": "prize", "label": "prize", "count": 1}]));
 }
 
 #[tokio::test]
@@ -624,7 +624,7 @@ async fn nsfw_figures_are_hidden_blurred_or_shown_as_each_wants() {
         let facets = alice.get("/api/figures/facets").await.ok();
         let makers = alice.get("/api/manufacturers").await.ok();
         assert_eq!(facets["total"], makers["items"][0]["figure_count"]);
-        assert_eq!(facets["manufacturers"][0]["count"], facets["total"]);
+        assert_eq!(facets["manufacturer"][0]["count"], facets["total"]);
         assert_eq!(facets["total"], list);
         list
     };

@@ -4,16 +4,29 @@
 //! below.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod seed;
 mod support;
 
+mod achievements;
+mod activity;
+mod admin_events;
+mod admin_projections;
+mod admin_stats;
+mod admin_streams;
 mod admin_users;
 mod auth;
 mod cli;
+mod cli_ledger;
 mod docs;
 mod entities;
 mod everywhere;
 mod figure_types;
 mod figures;
 mod health;
+mod locations;
 mod me;
+mod own_writes;
+mod owned;
+mod preorders;
 mod search;
+mod wishlist;

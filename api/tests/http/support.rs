@@ -7,19 +7,22 @@
 //! alice.post("/api/me/wishes", json!({})).await.refused(422, "missing_field");
 //! ```
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use api::{config::Config, ledger::Ledger, router, state::AppState};
 use axum::Router;
 use database::testing::TestDb;
+use domain::{ids::UserId, stream::Position};
 use operational::passwords::{Cost, Passwords};
-use projections::engine::Running;
+use projections::engine::{Running, State};
 use reqwest::{
     Client, Method, RequestBuilder, StatusCode,
     header::{HeaderMap, HeaderName},
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::seed::Seed;
 
 /// The password of everybody that [`TestApp::register`] makes.
 pub const PASSWORD: &str = "correct horse battery";
@@ -70,6 +73,35 @@ impl TestApp {
     /// Nobody folds any more: the read models stay where they are.
     pub fn stop_folding(&mut self) {
         self.folding = None;
+    }
+
+    /// They go on after [`TestApp::stop_folding`].
+    pub fn fold_again(&mut self) {
+        self.folding = Some(self.state.projections.run());
+    }
+
+    /// Writes to the server's log as somebody, or as the system itself.
+    pub fn seed(&self, actor: Option<UserId>) -> Seed {
+        Seed { store: self.state.store.clone(), actor }
+    }
+
+    /// Waits until all read models hold what was recorded up to a position.
+    pub async fn folded(&self, position: Position) {
+        let projections = &self.state.projections;
+        let names: Vec<&str> = projections.definitions().iter().map(|definition| definition.name).collect();
+        let waited = projections.wait_for(&names, position, Duration::from_secs(60)).await;
+        assert!(waited.is_reached(), "{waited:?}");
+    }
+
+    /// Waits until a read model has stopped.
+    pub async fn stopped(&self, name: &str) {
+        loop {
+            let all = self.state.projections.status().await.unwrap();
+            if all.iter().any(|one| one.name == name && one.state == State::Stopped) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Somebody who is not signed in.

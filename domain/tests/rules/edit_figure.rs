@@ -274,3 +274,19 @@ fn a_figure_is_changed_by_who_saw_it_last() {
     after.when(rename("Dawn", 1)).refused(Code::Stale, None);
     after.when(rename("Dawn", 2)).then([fig(LANTERN, F::Renamed { name: name("Dawn") })]);
 }
+
+#[test]
+fn a_new_first_release_leaves_the_re_runs() {
+    let all = |dates: &[&str]| dates.iter().map(|d| in_month(d)).collect::<Vec<_>>();
+    let announced = |dates: &[&str]| [fig(LANTERN, F::ReleasesAnnounced { releases: all(dates) })];
+    let world = given([figure_with(LANTERN, |f| f.releases = all(&["2027-05", "2029-01", "2031-01"]))]);
+    let first = |date: Option<&str>| edit(|e| e.first_release = Some(date.map(in_month)));
+    world.when(first(Some("2027-08"))).then(announced(&["2027-08", "2029-01", "2031-01"]));
+    world.when(first(None)).then(announced(&["2029-01", "2031-01"]));
+    world.when(first(Some("2027-05"))).then([]);
+    let both = edit(|e| {
+        e.first_release = Some(Some(in_month("2028-01")));
+        e.releases = Some(all(&["2030-01"]));
+    });
+    world.when(both).then(announced(&["2028-01", "2030-01"]));
+}

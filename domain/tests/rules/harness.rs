@@ -275,11 +275,6 @@ impl Given {
         self.circumstances.actor = None;
         self
     }
-    pub fn at(mut self, time: &str) -> Self {
-        self.circumstances.now = moment(time);
-        self
-    }
-
     /// And these things happened.
     pub fn and(mut self, facts: Vec<Fact>) -> Self {
         for (stream, event) in facts {
@@ -301,8 +296,7 @@ impl Given {
     /// The id that the next command gives to the n-th thing it makes.
     pub fn new_id(&self, n: usize) -> Uuid {
         let mut world = World::new(self.circumstances, std::collections::HashMap::new());
-        (1..n).for_each(|_| drop(world.new_id()));
-        world.new_id()
+        (0..n).map(|_| world.new_id()).last().unwrap()
     }
 
     pub fn collection(&self) -> Arc<Collection> {
@@ -373,6 +367,7 @@ impl<A> When<A> {
         for staged in &decided.staged {
             given.streams.fold(&staged.stream, &staged.event);
         }
+        given.streams.check_snapshots();
         given.commands += 1;
         given.circumstances.command_id = CommandId(Uuid::from_u128(given.commands));
         (answer, given)

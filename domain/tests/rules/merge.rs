@@ -4,7 +4,7 @@ use super::catalogue_figure::JAN;
 use crate::harness::*;
 use domain::commands::{MergeEntities, MergeFigures};
 use domain::entity::{EntityEvent as N, EntityKind};
-use domain::figure::FigureEvent as F;
+use domain::figure::{BuyLink, Details, FigureEvent as F};
 use domain::ids::{EntityId, FigureId};
 use domain::refusal::Code;
 
@@ -173,4 +173,43 @@ fn entities_merge_the_same_way() {
 fn the_operator_may_merge() {
     three_figures().by_operator().when(merge(LANTERN, TEAPOT)).done();
     three_makers().by_operator().when(merge_makers(MAKER, OTHER_MAKER)).done();
+}
+
+#[test]
+fn the_winner_gains_what_only_the_loser_knew_and_keeps_what_it_said() {
+    let link = |path: &str| BuyLink { store_id: SHOP, path: line(path) };
+    let loser = figure_with(LANTERN, |f| {
+        f.manufacturer_id = Some(MAKER);
+        f.series_ids = vec![THIRD_MAKER, OTHER_MAKER];
+        f.details.scale = Some(line("1/8"));
+        f.details.height_mm = Some(200);
+        f.buy_links = vec![link("/1"), link("/2")];
+        f.msrp = Some(eur("100"));
+    });
+    let winner = figure_with(TEAPOT, |f| {
+        f.series_ids = vec![OTHER_MAKER];
+        f.details.scale = Some(line("1/7"));
+        f.buy_links = vec![link("/2")];
+        f.msrp = Some(eur("120"));
+    });
+    given([loser, winner]).by_admin().when(merge(LANTERN, TEAPOT)).then([
+        fig(LANTERN, F::MergedInto { winner_id: TEAPOT }),
+        fig(TEAPOT, F::Absorbed { loser_id: LANTERN, aliases: vec![LANTERN] }),
+        fig(
+            TEAPOT,
+            F::Credited {
+                manufacturer_id: Some(MAKER),
+                sculptor_id: None,
+                series_ids: vec![OTHER_MAKER, THIRD_MAKER],
+                character_ids: vec![],
+            },
+        ),
+        fig(
+            TEAPOT,
+            F::Described {
+                details: Details { scale: Some(line("1/7")), height_mm: Some(200), ..Details::default() },
+            },
+        ),
+        fig(TEAPOT, F::BuyLinksSet { buy_links: vec![link("/2"), link("/1")] }),
+    ]);
 }

@@ -36,7 +36,7 @@ pub enum ListError {
 
 /// What a listing is sorted by: an expression over its query, and what comes out of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sorted {
+pub(crate) enum Sorted {
     /// Whole numbers; times are microseconds.
     Whole(&'static str),
     /// Amounts.

@@ -2,7 +2,7 @@
 //! wishes.
 
 mod fold;
-mod keyset;
+pub(crate) mod keyset;
 mod locations;
 mod pieces;
 mod rows;

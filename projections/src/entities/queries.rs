@@ -1,6 +1,6 @@
 //! Looking entities up.
 
-use crate::search::Words;
+use crate::search::{self, Words};
 use crate::views::{Page, Viewer};
 use chrono::{DateTime, Utc};
 use domain::entity::EntityKind;
@@ -153,6 +153,8 @@ pub async fn list(
     }
     sql.push(if words.is_empty() { " ORDER BY" } else { " ORDER BY rank DESC," });
     sql.push(" e.sort_name, e.id LIMIT ").push_bind(i64::from(limit).saturating_add(1));
-    let found: Vec<Entity> = sql.build_query_as().fetch_all(pool).await?;
+    let mut reading = search::begin(pool).await?;
+    let found: Vec<Entity> = sql.build_query_as().fetch_all(&mut *reading).await?;
+    reading.commit().await?;
     Ok(Page::cut(found, limit, |last| Cursor { rank: last.rank, name: last.sort_name.clone(), id: last.id }))
 }

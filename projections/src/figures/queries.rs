@@ -1,7 +1,7 @@
 //! Looking figures up, and searching for them.
 
 use crate::entities::queries::find_id as find_entity_id;
-use crate::search::Words;
+use crate::search::{self, Words};
 use crate::views::{EntityRef, Page, Relation, Viewer, shown_amount};
 use chrono::{DateTime, Months, NaiveDate, Utc};
 use domain::entity::EntityKind;
@@ -439,7 +439,9 @@ pub async fn list(
         Sort::Newest => " ORDER BY f.created_at DESC, f.id DESC",
         Sort::Release => " ORDER BY released DESC, f.id DESC",
     });
-    let rows: Vec<CardRow> = sql.build_query_as().fetch_all(pool).await?;
+    let mut reading = search::begin(pool).await?;
+    let rows: Vec<CardRow> = sql.build_query_as().fetch_all(&mut *reading).await?;
+    reading.commit().await?;
     let page = Page::cut(rows, limit, |last| Cursor {
         sort,
         id: last.id,
@@ -465,19 +467,11 @@ pub async fn facets(pool: &PgPool, filter: &Filter, viewer: Viewer) -> sqlx::Res
     let mut sql = QueryBuilder::new("SELECT f.figure_type, count(*) AS count FROM figures AS f");
     push_filter(&mut sql, filter, &entities, &words, viewer, Some(Facet::FigureType));
     sql.push(" GROUP BY f.figure_type ORDER BY count DESC, f.figure_type");
-    let figure_type = sql.build_query_as().fetch_all(pool).await?;
-    let count = async |facet: Facet, joined: &str| -> sqlx::Result<Vec<EntityCount>> {
-        let mut sql = QueryBuilder::new(format!(
-            "SELECT e.id, e.name, e.slug, count(*) AS count FROM figures AS f {joined}"
-        ));
-        push_filter(&mut sql, filter, &entities, &words, viewer, Some(facet));
-        sql.push(" GROUP BY e.id, e.name, e.slug, e.sort_name ORDER BY count DESC, e.sort_name, e.id LIMIT ");
-        sql.push_bind(FACET_VALUES);
-        sql.build_query_as().fetch_all(pool).await
-    };
+    let mut reading = search::begin(pool).await?;
+    let figure_type = sql.build_query_as().fetch_all(&mut *reading).await?;
     let mut sql = QueryBuilder::new("SELECT count(*) FROM figures AS f");
     push_filter(&mut sql, filter, &entities, &words, viewer, None);
-    let total = sql.build_query_scalar().fetch_one(pool).await?;
+    let total = sql.build_query_scalar().fetch_one(&mut *reading).await?;
     let mut sql = QueryBuilder::new("SELECT ");
     for (relation, word) in RELATIONS {
         sql.push("count(*) FILTER (WHERE ");
@@ -486,8 +480,17 @@ pub async fn facets(pool: &PgPool, filter: &Filter, viewer: Viewer) -> sqlx::Res
     }
     sql.push(" FROM figures AS f");
     push_filter(&mut sql, filter, &entities, &words, viewer, Some(Facet::Relation));
-    let relation = sql.build_query_as().fetch_one(pool).await?;
-    Ok(Facets {
+    let relation = sql.build_query_as().fetch_one(&mut *reading).await?;
+    let mut count = async |facet: Facet, joined: &str| -> sqlx::Result<Vec<EntityCount>> {
+        let mut sql = QueryBuilder::new(format!(
+            "SELECT e.id, e.name, e.slug, count(*) AS count FROM figures AS f {joined}"
+        ));
+        push_filter(&mut sql, filter, &entities, &words, viewer, Some(facet));
+        sql.push(" GROUP BY e.id, e.name, e.slug, e.sort_name ORDER BY count DESC, e.sort_name, e.id LIMIT ");
+        sql.push_bind(FACET_VALUES);
+        sql.build_query_as().fetch_all(&mut *reading).await
+    };
+    let facets = Facets {
         total,
         relation,
         figure_type,
@@ -503,7 +506,9 @@ pub async fn facets(pool: &PgPool, filter: &Filter, viewer: Viewer) -> sqlx::Res
             "JOIN figure_characters AS l ON l.figure_id = f.id JOIN characters AS e ON e.id = l.character_id",
         )
         .await?,
-    })
+    };
+    reading.commit().await?;
+    Ok(facets)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

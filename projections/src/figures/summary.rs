@@ -2,12 +2,14 @@
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
+use serde::Deserialize;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 /// The name of a manufacturer, series, character, sculptor or store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct EntityName {
     /// Its id.
     pub id: Uuid,
@@ -43,6 +45,8 @@ pub struct FigureSummary {
     pub name: String,
     pub figure_type: String,
     pub manufacturer: Option<EntityName>,
+    /// In the order in which the figure names them.
+    pub series: Vec<EntityName>,
     pub scale: Option<String>,
     /// First day of the announced period.
     pub release_date: Option<NaiveDate>,
@@ -60,7 +64,11 @@ impl FigureSummary {
          f.release_date_precision AS figure_release_date_precision, f.msrp_amount AS figure_msrp_amount, \
          f.msrp_currency AS figure_msrp_currency, f.is_nsfw AS figure_is_nsfw, \
          f.official_image_url AS figure_official_image_url, \
-         fm.id AS maker_id, fm.name AS maker_name, fm.slug AS maker_slug";
+         fm.id AS maker_id, fm.name AS maker_name, fm.slug AS maker_slug, \
+         (SELECT coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'name', s.name, 'slug', s.slug) \
+                                    ORDER BY fs.position), '[]') \
+          FROM figure_series AS fs JOIN series AS s ON s.id = fs.series_id \
+          WHERE fs.figure_id = f.id) AS figure_series";
 
     /// What to join after `figures AS f`.
     pub const JOINS: &'static str = "LEFT JOIN manufacturers AS fm ON fm.id = f.manufacturer_id";
@@ -76,6 +84,7 @@ impl FigureSummary {
             name: row.try_get("figure_name")?,
             figure_type: row.try_get("figure_type")?,
             manufacturer: EntityName::read(row, "maker")?,
+            series: row.try_get::<Json<Vec<EntityName>>, _>("figure_series")?.0,
             scale: row.try_get("figure_scale")?,
             release_date: row.try_get("figure_release_date")?,
             release_date_precision: row.try_get("figure_release_date_precision")?,

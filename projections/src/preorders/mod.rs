@@ -11,8 +11,8 @@ pub(crate) mod testing;
 mod tests;
 
 pub use queries::{
-    Filter, Found, HistoryEntry, ListKey, Listing, PieceEssentials, Sort, chapters_of, find, history, list,
-    stands_for,
+    Found, Listing, PieceEssentials, PreorderFilter, PreorderOrder, PreorderSort, chapters_of, find, history,
+    list, stands_for,
 };
 pub use rows::{ChapterRow, DateHistoryRow, PreorderRow, PreorderRows};
 pub use sums::{Breakdown, Lost, breakdown, countdown, delivery_date, is_live, losses, paid};

@@ -1,20 +1,21 @@
 //! Reading pre-orders.
 
 use super::rows::{ChapterRow, DateHistoryRow, PreorderRow};
+use crate::collection::keyset::Sorted;
+use crate::collection::{InvalidKey, ListError, ListKey};
 use crate::engine::Row as _;
 use crate::figures::summary::{EntityName, FigureSummary};
+use crate::search::Words;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::ids::{FigureId, PieceId, PreorderId, UserId};
 use domain::preorder::Status;
 use domain::stream::Version;
-use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Postgres, QueryBuilder, Row};
+use std::fmt;
+use std::str::FromStr;
 use uuid::Uuid;
 
-/// What stands in for an unknown release date, so that those come last.
-const UNDATED: &str = "DATE '9999-12-31'";
 /// Chapters that a detail page shows at most, the latest ones.
 const MOST_CHAPTERS: i64 = 200;
 
@@ -39,8 +40,8 @@ pub struct Found {
     pub preorder: PreorderRow,
     /// The chapter that stands for the piece now, when this is an earlier one.
     pub replaced_by: Option<PreorderId>,
-    /// Its figure.
-    pub figure: FigureSummary,
+    /// Its figure; none while the catalogue's read model has yet to hear of it.
+    pub figure: Option<FigureSummary>,
     /// Its piece.
     pub piece: PieceEssentials,
     /// Where it was ordered.
@@ -61,7 +62,7 @@ fn select(replaced_by: &str) -> String {
 
 fn joins() -> String {
     format!(
-        "JOIN owned_items AS i ON i.id = p.owned_item_id JOIN figures AS f ON f.id = p.figure_id {} \
+        "JOIN owned_items AS i ON i.id = p.owned_item_id LEFT JOIN figures AS f ON f.id = p.figure_id {} \
          LEFT JOIN stores AS s ON s.id = p.store_id",
         FigureSummary::JOINS
     )
@@ -72,7 +73,10 @@ impl Found {
         Ok(Self {
             preorder: PreorderRow::read(row)?,
             replaced_by: row.try_get::<Option<Uuid>, _>("replaced_by")?.map(PreorderId),
-            figure: FigureSummary::read(row)?,
+            figure: match row.try_get::<Option<Uuid>, _>("figure_id_")? {
+                Some(_) => Some(FigureSummary::read(row)?),
+                None => None,
+            },
             piece: PieceEssentials {
                 id: row.try_get("piece_id")?,
                 condition: row.try_get("piece_condition")?,
@@ -148,9 +152,6 @@ pub async fn chapters_of(
     rows.iter().map(|row| Ok((ChapterRow::read(row)?.into(), EntityName::read(row, "shop")?))).collect()
 }
 
-/// One change of date.
-pub type HistoryEntry = DateHistoryRow;
-
 /// The changes of date of a chapter and of those before it, oldest first, after a position.
 ///
 /// # Errors
@@ -160,7 +161,7 @@ pub async fn history(
     chapter: &PreorderRow,
     after: Option<i64>,
     limit: i64,
-) -> sqlx::Result<Vec<HistoryEntry>> {
+) -> sqlx::Result<Vec<DateHistoryRow>> {
     let columns =
         DateHistoryRow::COLUMNS.iter().map(|column| format!("h.{column}")).collect::<Vec<_>>().join(", ");
     let sql = format!(
@@ -180,60 +181,88 @@ pub async fn history(
     rows.iter().map(DateHistoryRow::read).collect()
 }
 
-/// In which order pre-orders are listed. Ties are broken by id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sort {
-    /// The soonest first, undated ones last.
-    #[default]
+/// What pre-orders can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreorderSort {
+    /// The first day of the release period.
     ReleaseDate,
-    /// The latest placed first.
+    /// The moment it was placed.
     Placed,
-    /// The dearest first, by the amount as recorded, unpriced ones last.
+    /// The price as recorded; currencies are not converted.
     Price,
-    /// By the figure's name.
+    /// The figure's name.
     Name,
 }
 
-/// Where a page of the list ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "one for each order")]
-pub enum ListKey {
-    ReleaseDate(NaiveDate, Uuid),
-    Placed(DateTime<Utc>, Uuid),
-    Price(Decimal, Uuid),
-    Name(String, Uuid),
+impl PreorderSort {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::ReleaseDate, "release_date"),
+        (Self::Placed, "placed"),
+        (Self::Price, "price"),
+        (Self::Name, "name"),
+    ];
+
+    const fn sorted(self) -> Sorted {
+        match self {
+            Self::ReleaseDate => Sorted::Whole("(p.release_date_current - DATE '1900-01-01')::bigint"),
+            Self::Placed => Sorted::Whole("(extract(epoch FROM p.created_at) * 1000000)::bigint"),
+            Self::Price => Sorted::Decimal("p.price_amount"),
+            Self::Name => Sorted::Text("f.sort_name"),
+        }
+    }
 }
 
-impl ListKey {
-    /// The order that it belongs to.
-    #[must_use]
-    pub const fn sort(&self) -> Sort {
-        match self {
-            Self::ReleaseDate(..) => Sort::ReleaseDate,
-            Self::Placed(..) => Sort::Placed,
-            Self::Price(..) => Sort::Price,
-            Self::Name(..) => Sort::Name,
-        }
+/// An order of pre-orders: `placed`, or `-placed` for the other way round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PreorderOrder {
+    /// By what.
+    pub by: PreorderSort,
+    /// The greatest first.
+    pub descending: bool,
+}
+
+impl Default for PreorderOrder {
+    /// The soonest release first.
+    fn default() -> Self {
+        Self { by: PreorderSort::ReleaseDate, descending: false }
+    }
+}
+
+impl fmt::Display for PreorderOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = PreorderSort::ALL.iter().find(|(sort, _)| *sort == self.by).map_or("", |(_, word)| word);
+        write!(f, "{}{word}", if self.descending { "-" } else { "" })
+    }
+}
+
+impl FromStr for PreorderOrder {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (word, descending) = text.strip_prefix('-').map_or((text, false), |word| (word, true));
+        PreorderSort::ALL
+            .iter()
+            .find(|(_, known)| *known == word)
+            .map(|(by, _)| Self { by: *by, descending })
+            .ok_or("sort is one of release_date, placed, price, name; a - before it turns it round")
     }
 }
 
 /// Which pre-orders are listed. What is `None` or empty does not narrow the list.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct PreorderFilter {
     /// Any of these.
     pub status: Vec<Status>,
     /// Neither received nor cancelled, or one of these.
     pub live: Option<bool>,
-    /// Ordered there.
-    pub store_id: Option<Uuid>,
+    /// Ordered there: the store's id or slug.
+    pub store: Option<String>,
     /// Of this figure.
     pub figure_id: Option<FigureId>,
-    /// Words in the names of figure, maker and shop.
-    pub q: Option<String>,
+    /// Words in what the catalogue says of the figure, or in the shop's name.
+    pub search: Option<String>,
     /// Leave NSFW figures out.
-    pub without_nsfw: bool,
+    pub hide_nsfw: bool,
 }
 
 /// A row of the list, with its place in it.
@@ -241,30 +270,33 @@ pub struct Filter {
 pub struct Listing {
     /// The pre-order.
     pub found: Found,
-    /// Where it stands.
-    pub key: ListKey,
+    sort_value: Option<String>,
 }
 
-/// A person's pre-orders, current chapters only, after a key; `limit` at most.
+impl Listing {
+    /// Where it stands in a listing of that order.
+    #[must_use]
+    pub fn key(&self, order: PreorderOrder) -> ListKey {
+        ListKey { sort: order.to_string(), value: self.sort_value.clone(), id: self.found.preorder.id }
+    }
+}
+
+/// A person's pre-orders, current chapters only, after a key; `limit` at most. What has no value to sort
+/// by comes last.
 ///
 /// # Errors
-/// When the database does.
+/// When the key is another listing's, or the database fails.
 pub async fn list(
     pool: &PgPool,
     user: UserId,
-    filter: &Filter,
-    sort: Sort,
+    filter: &PreorderFilter,
+    order: PreorderOrder,
     after: Option<&ListKey>,
     limit: i64,
-) -> sqlx::Result<Vec<Listing>> {
-    let key = match sort {
-        Sort::ReleaseDate => format!("COALESCE(p.release_date_current, {UNDATED})"),
-        Sort::Placed => "p.created_at".to_owned(),
-        Sort::Price => "COALESCE(p.price_amount, -1)".to_owned(),
-        Sort::Name => "lower(f.name)".to_owned(),
-    };
+) -> Result<Vec<Listing>, ListError> {
+    let sorted = order.by.sorted();
     let mut query = QueryBuilder::<Postgres>::new(select("NULL::uuid"));
-    query.push(format!(", {key} AS sort_key FROM preorders AS p {} WHERE p.user_id = ", joins()));
+    query.push(format!(", {} FROM preorders AS p {} WHERE p.user_id = ", sorted.column(), joins()));
     query.push_bind(user.uuid());
     if !filter.status.is_empty() {
         let words: Vec<String> = filter.status.iter().map(|status| status.as_str().to_owned()).collect();
@@ -274,56 +306,26 @@ pub async fn list(
         let not = if live { "NOT " } else { "" };
         query.push(format!(" AND p.status {not}IN ('received', 'cancelled')"));
     }
-    if let Some(store) = filter.store_id {
-        query.push(" AND p.store_id = ").push_bind(store);
+    if let Some(store) = &filter.store {
+        query.push(" AND ").push_bind(store.clone()).push(" IN (s.id::text, s.slug)");
     }
     if let Some(figure) = filter.figure_id {
         query.push(" AND p.figure_id = ").push_bind(figure.uuid());
     }
-    if filter.without_nsfw {
-        query.push(" AND NOT f.is_nsfw");
+    if filter.hide_nsfw {
+        query.push(" AND f.is_nsfw IS NOT TRUE");
     }
-    for word in filter.q.as_deref().unwrap_or_default().split_whitespace().take(10) {
-        let pattern = format!("%{}%", word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        query.push(" AND concat_ws(' ', f.name, fm.name, s.name) ILIKE ").push_bind(pattern);
+    if let Some(search) = &filter.search {
+        Words::of(search).push_condition(&mut query, "concat_ws(' ', f.search_text, s.sort_name)");
     }
-    let descending = matches!(sort, Sort::Placed | Sort::Price);
-    let (beyond, direction) = if descending { ("<", "DESC") } else { (">", "ASC") };
     if let Some(after) = after {
-        query.push(format!(" AND ({key}, p.id) {beyond} ("));
-        let id = match after {
-            ListKey::ReleaseDate(date, id) => {
-                query.push_bind(*date);
-                id
-            }
-            ListKey::Placed(at, id) => {
-                query.push_bind(*at);
-                id
-            }
-            ListKey::Price(price, id) => {
-                query.push_bind(*price);
-                id
-            }
-            ListKey::Name(name, id) => {
-                query.push_bind(name.clone());
-                id
-            }
-        };
-        query.push(", ").push_bind(*id).push(")");
+        if after.sort != order.to_string() {
+            return Err(InvalidKey.into());
+        }
+        sorted.after(&mut query, "p.id", order.descending, after)?;
     }
-    query.push(format!(" ORDER BY {key} {direction}, p.id {direction} LIMIT ")).push_bind(limit);
+    query.push(sorted.order("p.id", order.descending)).push(" LIMIT ").push_bind(limit);
     let rows = query.build().fetch_all(pool).await?;
-    rows.iter()
-        .map(|row| {
-            let found = Found::read(row)?;
-            let id = found.preorder.id;
-            let key = match sort {
-                Sort::ReleaseDate => ListKey::ReleaseDate(row.try_get("sort_key")?, id),
-                Sort::Placed => ListKey::Placed(row.try_get("sort_key")?, id),
-                Sort::Price => ListKey::Price(row.try_get("sort_key")?, id),
-                Sort::Name => ListKey::Name(row.try_get("sort_key")?, id),
-            };
-            Ok(Listing { found, key })
-        })
-        .collect()
+    let read = |row: &PgRow| Ok(Listing { found: Found::read(row)?, sort_value: row.try_get("sort_value")? });
+    Ok(rows.iter().map(read).collect::<sqlx::Result<_>>()?)
 }

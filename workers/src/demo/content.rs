@@ -842,7 +842,7 @@ impl Collector {
 
     fn step(&mut self, piece_id: PieceId, step: Steps) {
         let step = StepPreorder { user_id: self.user, piece_id, expected: None, step };
-        self.steps.push(Step::Step(Box::new(step)));
+        self.steps.push(Step::Go(Box::new(step)));
     }
 
     fn pay_balance(&mut self, piece_id: PieceId) {

@@ -18,7 +18,7 @@ pub(super) enum Step {
     Place(Box<PlacePreorder>),
     Edit(Box<EditPreorder>),
     Slip(Box<SlipRelease>),
-    Step(Box<StepPreorder>),
+    Go(Box<StepPreorder>),
     Cancel(CancelPreorder),
     Wish(Box<SetWish>),
 }
@@ -48,7 +48,7 @@ impl Command for FillCollection {
                 Step::Place(command) => command.decide(world).map(drop)?,
                 Step::Edit(command) => command.decide(world).map(drop)?,
                 Step::Slip(command) => command.decide(world).map(drop)?,
-                Step::Step(command) => command.decide(world).map(drop)?,
+                Step::Go(command) => command.decide(world).map(drop)?,
                 Step::Cancel(command) => command.decide(world).map(drop)?,
                 Step::Wish(command) => command.decide(world).map(drop)?,
             }

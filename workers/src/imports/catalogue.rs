@@ -5,7 +5,7 @@
 //! | `line`, `number` | the figure's id and its claim `import:<line>:<number>`; both are needed |
 //! | `line` | the figure type: the code itself (case, spaces and hyphens aside) when it is on the list, else `other` |
 //! | `name` | the name; needed |
-//! | `name_ja` | the description, when it differs from the name: so the original name is kept and searchable |
+//! | `name_ja` | the description, when it differs from the name: so that the original name is kept |
 //! | `series`, `manufacturer` | entities by name; may be empty |
 //! | `msrp_jpy` | the list price in whole yen; 0 or absent is unknown |
 //! | `release_months` | releases of month precision, `YYYY/MM`; any number of them |

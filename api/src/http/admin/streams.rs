@@ -3,8 +3,7 @@
 use axum::{Json, extract::State};
 use domain::{
     stream::{StreamId, Version},
-    upcast,
-    world,
+    upcast, world,
 };
 use event_store::{RawEvent, StoreError};
 use serde::{Deserialize, Serialize};

@@ -86,15 +86,38 @@ pub enum NameMatch {
 struct Entry {
     id: FigureId,
     codes: Codes,
-    /// The name's words, and those without the reading that may stand behind it.
-    forms: Vec<Form>,
+    form: Form,
 }
 
-#[derive(PartialEq, Eq)]
+/// A name's words, one blank between them in the text.
 struct Form {
     words: Vec<String>,
     text: String,
     length: usize,
+    letters: Letters,
+}
+
+/// How often each letter stands in a name, letters sharing a few places. Saves most of the comparisons.
+#[derive(Clone, Copy, Default)]
+struct Letters([u8; 32]);
+
+impl Letters {
+    fn of(text: &str) -> Self {
+        let mut letters = Self::default();
+        for c in text.chars() {
+            let place = usize::try_from(u32::from(c) % 32).unwrap_or(0);
+            if let Some(count) = letters.0.get_mut(place) {
+                *count = count.saturating_add(1);
+            }
+        }
+        letters
+    }
+
+    /// At least so many letters have to change to make one text of the other.
+    fn distance_at_least(&self, other: &Self) -> usize {
+        let apart: usize = self.0.iter().zip(&other.0).map(|(a, b)| usize::from(a.abs_diff(*b))).sum();
+        apart.div_ceil(2)
+    }
 }
 
 /// The names of the whole catalogue, ready to be searched.
@@ -124,23 +147,16 @@ impl Names {
     pub fn add(&mut self, id: FigureId, name: &str, codes: Codes) {
         let index = self.entries.len();
         let folded = folded(name);
-        let mut forms = vec![form(&folded)];
-        if let Some(bare) = without_reading(&folded) {
-            forms.push(form(bare));
-        }
-        forms.retain(|f| !f.words.is_empty());
-        for form in &forms {
-            let same = self.words.entry(form.text.clone()).or_default();
-            if same.last() != Some(&index) {
-                same.push(index);
-            }
+        let form = form(&folded);
+        if !form.words.is_empty() {
+            self.words.entry(form.text.clone()).or_default().push(index);
         }
         self.folded.entry(folded).or_default().push(index);
-        self.entries.push(Entry { id, codes, forms });
+        self.entries.push(Entry { id, codes, form });
     }
 
     /// The figure that a title means: by its name exactly (case, width and spacing aside), then by its
-    /// words (punctuation and a reading in brackets aside), then by likeness.
+    /// words (punctuation aside), then by likeness.
     pub fn find(&self, title: &str, codes: &Codes) -> NameMatch {
         let wanted = folded(title);
         let form = form(&wanted);
@@ -160,14 +176,11 @@ impl Names {
                 _ => return NameMatch::Ambiguous,
             }
         }
-        let mut alike = self
-            .entries
-            .iter()
-            .filter(|e| !e.codes.contradict(codes))
-            .filter_map(|e| Some((e, e.forms.iter().find(|f| are_alike(f, &form))?)));
+        let mut alike =
+            self.entries.iter().filter(|e| !e.codes.contradict(codes) && are_alike(&e.form, &form));
         match (alike.next(), alike.next()) {
             (None, _) => NameMatch::Unknown,
-            (Some((entry, found)), None) if differ_in_spelling_only(&found.words, &form.words) => {
+            (Some(entry), None) if differ_in_spelling_only(&entry.form.words, &form.words) => {
                 NameMatch::One(entry.id, FigureFound::Likeness)
             }
             _ => NameMatch::Ambiguous,
@@ -202,31 +215,15 @@ fn form(folded: &str) -> Form {
     }
     let text = words.join(" ");
     let length = text.chars().count();
-    Form { words, text, length }
-}
-
-/// A name without the reading in brackets that Japanese names have behind them: kana, and no kanji.
-fn without_reading(folded: &str) -> Option<&str> {
-    let inner = folded.strip_suffix(')')?;
-    let mut depth = 1_usize;
-    let (open, _) = inner.char_indices().rev().find(|(_, c)| {
-        match c {
-            ')' => depth += 1,
-            '(' => depth -= 1,
-            _ => {}
-        }
-        depth == 0
-    })?;
-    let reading = inner.get(open + 1..)?;
-    let hiragana = reading.chars().any(|c| matches!(c, '\u{3041}'..='\u{309f}'));
-    let kanji = reading.chars().any(|c| matches!(c, '\u{3400}'..='\u{9fff}'));
-    let bare = folded.get(..open)?.trim_end();
-    (hiragana && !kanji && !bare.is_empty()).then_some(bare)
+    let letters = Letters::of(&text);
+    Form { words, text, length, letters }
 }
 
 fn are_alike(a: &Form, b: &Form) -> bool {
-    // Names whose lengths differ by more than a tenth cannot be nine tenths alike.
-    a.length.abs_diff(b.length) * 10 <= a.length.max(b.length)
+    let longer = a.length.max(b.length);
+    // What differs by more than a tenth cannot be nine tenths alike.
+    a.length.abs_diff(b.length) * 10 <= longer
+        && a.letters.distance_at_least(&b.letters) * 10 <= longer
         && strsim::normalized_levenshtein(&a.text, &b.text) >= ALIKE
 }
 
@@ -281,16 +278,6 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_behind_the_name_does_not_matter() {
-        let all = ["Aster Vale (あすたー・べいる)", "星 (ほし(はるver.))"];
-        assert_eq!(find(&all, "Aster Vale"), NameMatch::One(id(0), FigureFound::Name));
-        assert_eq!(find(&all, "星"), NameMatch::One(id(1), FigureFound::Name));
-        assert_eq!(without_reading("aster (キャラver.)"), None, "a bracket of another kind stays");
-        assert_eq!(without_reading("(あ)"), None);
-        assert_eq!(without_reading("あ)"), None);
-    }
-
-    #[test]
     fn a_name_that_two_have_is_ambiguous() {
         assert_eq!(find(&["Aster", "aster"], "Aster"), NameMatch::Ambiguous);
     }
@@ -317,7 +304,7 @@ mod tests {
 
     #[test]
     fn two_candidates_are_one_too_many() {
-        let all = ["Aster Vale: Midsummer Lantern Ver.", "Aster Vale: Midsummer Lantern Ver. II"];
+        let all = ["Aster Vale: Midsummer Lantern Ver.", "Aster Vale: Midsummer Lantern Ver. X"];
         assert_eq!(find(&all, "Aster Vale: Midsumer Lantern Ver."), NameMatch::Ambiguous);
     }
 
@@ -359,14 +346,14 @@ mod tests {
         let mut alike = 0;
         for (n, name) in all.iter().enumerate() {
             let form = form(&folded(name));
-            let twins = all.iter().filter(|other| folded(other) == folded(name)).count();
+            let twins = catalogue.folded[&folded(name)].len();
             let found = catalogue.find(name, &Codes::default());
             let expected =
                 if twins == 1 { NameMatch::One(id(n), FigureFound::Name) } else { NameMatch::Ambiguous };
             assert_eq!(found, expected, "{name}");
             let mut others: Vec<&Entry> = Vec::new();
             for (m, entry) in catalogue.entries.iter().enumerate() {
-                if m != n && entry.forms.iter().any(|f| are_alike(f, &form)) {
+                if m != n && are_alike(&entry.form, &form) {
                     others.push(entry);
                 }
             }
@@ -382,6 +369,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_short_cut_never_misses_an_alike_name(a in "[a-f]{10,40}", at in 0_usize..10, with in "[a-f]{0,2}") {
+            let mut b = a.clone();
+            b.replace_range(at..=at, &with);
+            let likeness = strsim::normalized_levenshtein(&a, &b);
+            prop_assert_eq!(are_alike(&form(&a), &form(&b)), likeness >= ALIKE);
+        }
+
         #[test]
         fn no_title_makes_it_stumble(name in "\\PC{0,30}", title in "\\PC{0,30}") {
             let _ = find(&[&name], &title);

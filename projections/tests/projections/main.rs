@@ -1,0 +1,10 @@
+//! What the read models promise, tried on a real PostgreSQL.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod catalogue;
+mod leading;
+mod poison;
+mod rebuilding;
+mod support;
+mod verifying;
+mod waiting;

@@ -1,0 +1,123 @@
+//! Events that cannot be folded.
+
+use crate::support::{Ledger, PATIENCE, catalogued, differences, figure, named, on_figure, reached, stretch};
+use domain::entity::EntityKind;
+use domain::figure::FigureEvent;
+use domain::stream::Position;
+use projections::engine::{EngineError, Projections, State, Status, Waited};
+
+async fn status(projections: &Projections, name: &str) -> Status {
+    projections.status().await.unwrap().into_iter().find(|status| status.name == name).unwrap()
+}
+
+/// A figure, an event of a figure that does not exist, another figure, an entity.
+async fn poisoned(ledger: &Ledger) -> (Position, Position) {
+    ledger.append(&[catalogued(1, "Before", |_| ())]).await;
+    let nsfw = FigureEvent::NsfwMarked { is_nsfw: true };
+    let poison = ledger.append(&[on_figure(666, nsfw)]).await;
+    let last =
+        ledger.append(&[catalogued(2, "After", |_| ()), named(1, EntityKind::Series, "Vocaloid")]).await;
+    (poison, last)
+}
+
+async fn figures(ledger: &Ledger) -> Vec<String> {
+    sqlx::query_scalar("SELECT name FROM figures ORDER BY name").fetch_all(ledger.pool()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_folded_stops_its_projection_alone_and_there() {
+    let ledger = Ledger::new().await;
+    let (poison, last) = poisoned(&ledger).await;
+    let projections = ledger.projections().await;
+    let running = projections.run();
+    assert_eq!(projections.wait_for(&["entities"], last, PATIENCE).await, Waited::Reached);
+    // Does not wait for what will not come.
+    let behind = Waited::Behind(vec!["figures".to_owned()]);
+    assert_eq!(projections.wait_for(&["entities", "figures"], last, PATIENCE).await, behind);
+    assert_eq!(figures(&ledger).await, ["Before"], "what precedes it is folded");
+    let stopped = status(&projections, "figures").await;
+    assert_eq!(stopped.state, State::Stopped);
+    assert_eq!((stopped.failed_position, stopped.position), (Some(poison), Position(poison.0 - 1)));
+    let error = stopped.error.unwrap();
+    assert!(error.contains("figure.nsfw_marked") && error.contains("no row"), "{error}");
+    drop(running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_skipped_event_is_passed_over_by_the_live_fold_by_rebuilding_and_by_verifying() {
+    let ledger = Ledger::new().await;
+    let (poison, last) = poisoned(&ledger).await;
+    let projections = ledger.projections().await;
+    let running = projections.run();
+    let behind = Waited::Behind(vec!["figures".to_owned()]);
+    assert_eq!(projections.wait_for(&["figures"], last, PATIENCE).await, behind);
+    assert!(matches!(projections.rebuild(&["figures"], |_| ()).await, Err(EngineError::Failed { .. })));
+    assert_eq!(projections.skip("figures", "of a figure that never was", "operator").await.unwrap(), poison);
+    // Others may still find it stopped for a moment; another process finds it running at last.
+    while projections.wait_for(&["figures"], last, PATIENCE).await != Waited::Reached {}
+    assert_eq!(figures(&ledger).await, ["After", "Before"]);
+    projections.rebuild(&["figures"], |_| ()).await.unwrap();
+    assert_eq!(figures(&ledger).await, ["After", "Before"]);
+    drop(running);
+    let verified = projections.verify(&["figures"], |_| (), |_, _| ()).await.unwrap();
+    assert_eq!(verified[0].differences, 0);
+    assert!(matches!(
+        projections.skip("figures", "again", "operator").await,
+        Err(EngineError::NothingToSkip("figures"))
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_read_stops_those_that_read_its_streams() {
+    let ledger = Ledger::new().await;
+    let head = ledger.append(&stretch(0)).await;
+    let id = figure(1).to_string();
+    let damaged = ("figure".to_owned(), id, None, "figure.renamed".to_owned(), "{\"renamed\": 3}".to_owned());
+    ledger.append_raw(&[damaged]).await;
+    let last = ledger.append(&[named(900, EntityKind::Store, "AmiAmi")]).await;
+    let projections = ledger.projections().await;
+    let running = projections.run();
+    assert_eq!(projections.wait_for(&["entities"], last, PATIENCE).await, Waited::Reached);
+    let behind = Waited::Behind(vec!["figures".to_owned()]);
+    assert_eq!(projections.wait_for(&["figures"], last, PATIENCE).await, behind);
+    let stopped = status(&projections, "figures").await;
+    assert_eq!((stopped.state, stopped.position), (State::Stopped, head));
+    drop(running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_the_table_refuses_stop_the_projection_at_their_event() {
+    let ledger = Ledger::new().await;
+    let projections = ledger.projections().await;
+    ledger.append(&stretch(0)).await;
+    let (stream, twin) = catalogued(50, "Twin", |entry| entry.slug = "taken".to_owned());
+    let (other, same_slug) = catalogued(51, "Other twin", |entry| entry.slug = "taken".to_owned());
+    let good = ledger.append(&[(stream, twin)]).await;
+    let bad = ledger.append(&[(other, same_slug)]).await;
+    ledger.append(&[catalogued(52, "After", |_| ())]).await;
+    let running = projections.run();
+    let behind = Waited::Behind(vec!["figures".to_owned()]);
+    assert_eq!(projections.wait_for(&["figures"], bad, PATIENCE).await, behind);
+    let stopped = status(&projections, "figures").await;
+    assert_eq!((stopped.position, stopped.failed_position), (good, Some(bad)));
+    assert!(stopped.error.unwrap().contains("figures_slug_key"));
+    drop(running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_projection_waits_until_it_may_go_on() {
+    let ledger = Ledger::new().await;
+    let projections = ledger.projections().await;
+    projections.pause("figures").await.unwrap();
+    let running = projections.run();
+    let head = ledger.append(&stretch(0)).await;
+    assert_eq!(projections.wait_for(&["entities"], head, PATIENCE).await, Waited::Reached);
+    let paused = status(&projections, "figures").await;
+    assert_eq!((paused.state, paused.position, paused.lag), (State::Paused, Position(0), head.0));
+    projections.resume("figures").await.unwrap();
+    while projections.wait_for(&["figures"], head, PATIENCE).await != Waited::Reached {}
+    reached(&projections, head).await;
+    drop(running);
+    assert_eq!(differences(&projections).await, []);
+    assert!(matches!(projections.pause("nothing").await, Err(EngineError::Unknown(_))));
+}
