@@ -37,8 +37,10 @@ pub const UNKNOWN_CURRENCY: Kind =
 pub const CURRENCY_MISSING: Kind =
     Kind::refusal(Code::CurrencyMissing, "an amount needs its currency beside it");
 /// A date is not one, or outside 1950 … 2100.
-pub const INVALID_DATE: Kind =
-    Kind::refusal(Code::InvalidDate, "a date is written YYYY-MM-DD and lies between 1950-01-01 and 2100-12-31");
+pub const INVALID_DATE: Kind = Kind::refusal(
+    Code::InvalidDate,
+    "a date is written YYYY-MM-DD and lies between 1950-01-01 and 2100-12-31",
+);
 
 /// A barcode is not one.
 pub const INVALID_JAN: Kind =
@@ -156,7 +158,10 @@ pub fn jan(text: &str, field: &'static str) -> Result<Gtin, Problem> {
 /// `YYYY-MM-DD` and nothing else: chrono would take signs, spaces and five digits, too.
 fn day(text: &str) -> Option<NaiveDate> {
     let shaped = text.len() == 10
-        && text.bytes().enumerate().all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
     if !shaped {
         return None;
     }
@@ -230,9 +235,9 @@ pub fn money(
     let currency = currency.map(|given| given.currency(currency_field)).transpose()?;
     match (amount, currency) {
         (None, None) => Ok(None),
-        (Some(amount), Some(currency)) => {
-            Money::new(amount, currency).map(Some).map_err(|error| refused(INVALID_AMOUNT, error, amount_field))
-        }
+        (Some(amount), Some(currency)) => Money::new(amount, currency)
+            .map(Some)
+            .map_err(|error| refused(INVALID_AMOUNT, error, amount_field)),
         (Some(_), None) => Err(Problem::from(CURRENCY_MISSING).field(currency_field)),
         (None, Some(_)) => {
             Err(refused(CURRENCY_MISSING, "a currency needs the amount it is of beside it", amount_field))
@@ -252,7 +257,16 @@ mod tests {
     #[test]
     fn amounts_are_strings() {
         assert!(given(json!("129.90")).amount("x").is_ok());
-        for bad in [json!(129.9), json!(1), json!("1.234"), json!("-1"), json!("1e3"), json!(""), json!([]), json!({"a": 1})] {
+        for bad in [
+            json!(129.9),
+            json!(1),
+            json!("1.234"),
+            json!("-1"),
+            json!("1e3"),
+            json!(""),
+            json!([]),
+            json!({"a": 1}),
+        ] {
             assert_eq!(given(bad.clone()).amount("x").unwrap_err().code(), "invalid_amount", "{bad}");
         }
     }
@@ -260,7 +274,17 @@ mod tests {
     #[test]
     fn days_are_written_in_one_way() {
         assert!(given(json!("2027-05-01")).day("x").is_ok());
-        for bad in ["2027-5-1", "2027-13-01", "2027-02-30", "1949-12-31", "2101-01-01", "+2027-1-1", " 2027-5-1", "20270501", ""] {
+        for bad in [
+            "2027-5-1",
+            "2027-13-01",
+            "2027-02-30",
+            "1949-12-31",
+            "2101-01-01",
+            "+2027-1-1",
+            " 2027-5-1",
+            "20270501",
+            "",
+        ] {
             assert_eq!(given(json!(bad)).day("x").unwrap_err().code(), "invalid_date", "{bad}");
         }
     }
@@ -282,14 +306,20 @@ mod tests {
             release(date.as_ref(), precision.as_ref(), ("d", "p")).map_err(|problem| problem.code())
         };
         assert_eq!(read(None, None), Ok(None));
-        assert_eq!(read(Some(json!("2027-05-17")), Some(json!("month"))).unwrap().unwrap().date().to_string(), "2027-05-01");
+        assert_eq!(
+            read(Some(json!("2027-05-17")), Some(json!("month"))).unwrap().unwrap().date().to_string(),
+            "2027-05-01"
+        );
         assert_eq!(read(None, Some(json!("month"))), Err("invalid_field"));
         assert_eq!(read(Some(json!("2027-05-17")), Some(json!("week"))), Err("invalid_field"));
         assert_eq!(read(Some(json!("tomorrow")), None), Err("invalid_date"));
         for (text, exact) in [("2027-05", Precision::Month), ("2027", Precision::Year)] {
             assert_eq!(read(Some(json!(text)), None).unwrap().unwrap().precision(), exact);
         }
-        assert_eq!(read(Some(json!("2027-05")), Some(json!("year"))).unwrap().unwrap().date().to_string(), "2027-01-01");
+        assert_eq!(
+            read(Some(json!("2027-05")), Some(json!("year"))).unwrap().unwrap().date().to_string(),
+            "2027-01-01"
+        );
         assert_eq!(read(Some(json!("2027-05")), Some(json!("day"))), Err("invalid_field"));
         for bad in ["2027-13", "202", "1949", "2027-5", "２０２７"] {
             assert_eq!(read(Some(json!(bad)), None), Err("invalid_date"), "{bad}");

@@ -113,5 +113,7 @@ fn width<'t>(texts: impl Iterator<Item = &'t str>) -> usize {
 
 /// A text without control characters: what is stored must not play with the terminal.
 fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
+    text.chars()
+        .map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter })
+        .collect()
 }

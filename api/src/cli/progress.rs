@@ -2,15 +2,16 @@
 
 use std::{
     borrow::Cow,
+    fmt,
     io::{IsTerminal, Write},
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
-const BAR: &str = "{msg} {wide_bar} {human_pos}/{human_len} {per_sec}, {eta} left";
+const BAR: &str = "{msg} {wide_bar} {human_pos}/{human_len} {rate}, {eta} left";
 
 /// A bar with rate and time left on a terminal; elsewhere a plain line now and then.
 pub(super) struct Progress {
@@ -25,11 +26,9 @@ impl Progress {
     /// Begins to tell: `what` is being done, and `unit` is what is counted.
     pub(super) fn new(what: impl Into<Cow<'static, str>>, unit: &'static str) -> Self {
         let what = what.into();
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style =
-                ProgressStyle::with_template(BAR).unwrap_or_else(|_wrong| ProgressStyle::default_bar());
-            ProgressBar::new(0).with_style(style).with_message(what.clone())
-        });
+        let bar = std::io::stderr()
+            .is_terminal()
+            .then(|| ProgressBar::new(0).with_style(bar_style()).with_message(what.clone()));
         let now = Instant::now();
         Self { what, unit, bar, begun: now, told: now }
     }
@@ -73,6 +72,16 @@ impl Drop for Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+fn bar_style() -> ProgressStyle {
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        // A bar that cannot be drawn is no reason to stop.
+        let _ = write!(out, "{:.0}/s", state.per_sec());
+    };
+    ProgressStyle::with_template(BAR)
+        .unwrap_or_else(|_wrong| ProgressStyle::default_bar())
+        .with_key("rate", rate)
 }
 
 /// How many a second, and how many seconds are left at that rate.

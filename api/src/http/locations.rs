@@ -34,11 +34,9 @@ const PLACE: &str = "/api/me/locations";
 
 const CABINET_NOT_FOUND: Kind =
     Kind::refusal(Code::CabinetNotFound, "there is no such cabinet in your collection");
-const CABINET_NAME_TAKEN: Kind = Kind::refusal(
-    Code::CabinetNameTaken,
-    "another cabinet has this name; case does not tell them apart",
-)
-.on("name");
+const CABINET_NAME_TAKEN: Kind =
+    Kind::refusal(Code::CabinetNameTaken, "another cabinet has this name; case does not tell them apart")
+        .on("name");
 const TOO_MANY: Kind = Kind::refusal(Code::TooMany, "a collection has at most 500 cabinets");
 
 problems!(ListProblems = problem::SIGNED_IN);

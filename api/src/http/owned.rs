@@ -212,7 +212,9 @@ where
     D: Deserializer<'de>,
 {
     let text = Option::<String>::deserialize(deserializer)?;
-    text.filter(|text| !text.is_empty()).map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
+    text.filter(|text| !text.is_empty())
+        .map(|text| text.parse().map_err(serde::de::Error::custom))
+        .transpose()
 }
 
 /// A piece to add.
@@ -1036,7 +1038,8 @@ impl BulkOwned {
             }
             (false, None, false) => Err(NOTHING_TO_DO.into()),
             (_, archive, _) => {
-                let detail = "one request sets location and condition, archives, or deletes; not two of these";
+                let detail =
+                    "one request sets location and condition, archives, or deletes; not two of these";
                 let field = if archive.is_some() { "archive" } else { "delete" };
                 Err(Problem::from(INVALID_FIELD).detail(detail).field(field))
             }

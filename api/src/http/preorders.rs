@@ -77,14 +77,16 @@ const PIECE_ARCHIVED: Kind = Kind::refusal(
     "restore the piece first; then a fresh pre-order can replace the cancelled one",
 );
 const ILLEGAL_STEP: Kind =
-    Kind::refusal(Code::IllegalStatusStep, "the pre-order cannot go from its status to that one").on("status");
+    Kind::refusal(Code::IllegalStatusStep, "the pre-order cannot go from its status to that one")
+        .on("status");
 const DEPOSIT_ABOVE_PRICE: Kind =
     Kind::refusal(Code::DepositAbovePrice, "the deposit is part of the price, so at most that")
         .on("deposit_amount");
 const REFUND_ABOVE_PAID: Kind =
     Kind::refusal(Code::RefundAbovePaid, "the refund is at most what was paid so far").on("refund_amount");
 const LOSS_MUST_BE_KEPT: Kind =
-    Kind::refusal(Code::LossMustBeKept, "money was lost, so the piece is archived and not deleted").on("item");
+    Kind::refusal(Code::LossMustBeKept, "money was lost, so the piece is archived and not deleted")
+        .on("item");
 const RELEASE_DATE_REQUIRED: Kind =
     Kind::refusal(Code::ReleaseDateRequired, "a release date can be changed but not taken back")
         .on("release_date");
@@ -141,14 +143,7 @@ problems!(
     CancelProblems = problem::SIGNED_IN,
     problem::BODY,
     problem::COMMAND,
-    &[
-        PREORDER_NOT_FOUND,
-        CANCELLED,
-        ILLEGAL_STEP,
-        REFUND_ABOVE_PAID,
-        LOSS_MUST_BE_KEPT,
-        INVALID_AMOUNT,
-    ],
+    &[PREORDER_NOT_FOUND, CANCELLED, ILLEGAL_STEP, REFUND_ABOVE_PAID, LOSS_MUST_BE_KEPT, INVALID_AMOUNT,],
 );
 problems!(
     ReplaceProblems = problem::SIGNED_IN,
@@ -1025,8 +1020,7 @@ async fn edit(
         ..EditPreorder::of(caller.user.id, PieceId(Uuid::nil()))
     };
     let id = PreorderId(id);
-    let done =
-        act(&state, &caller, id, idempotency, |piece_id| EditPreorder { piece_id, ..edit }).await?;
+    let done = act(&state, &caller, id, idempotency, |piece_id| EditPreorder { piece_id, ..edit }).await?;
     acted(&state, &caller, id, done.position).await
 }
 
@@ -1193,7 +1187,8 @@ async fn receive(
     IfMatch(expected): IfMatch<PieceVersion>,
     Command { body, idempotency }: Command<ReceiveBody>,
 ) -> Result<Written<PreorderDetail>, Problem> {
-    step(&state, &caller, id, expected, idempotency, receipt(body.received_at.as_ref(), body.condition)?).await
+    step(&state, &caller, id, expected, idempotency, receipt(body.received_at.as_ref(), body.condition)?)
+        .await
 }
 
 /// Calls a pre-order off.
@@ -1262,12 +1257,8 @@ async fn replace(
     IfMatch(expected): IfMatch<PieceVersion>,
     Command { body, idempotency }: Command<ReplacePreorderBody>,
 ) -> Result<Written<PreorderDetail>, Problem> {
-    let cost: Cost = cost(
-        body.price_amount.as_ref(),
-        body.shipping_amount.as_ref(),
-        None,
-        body.price_currency.as_ref(),
-    )?;
+    let cost: Cost =
+        cost(body.price_amount.as_ref(), body.shipping_amount.as_ref(), None, body.price_currency.as_ref())?;
     let preorder = fields(
         body.status,
         body.release_date.as_ref(),

@@ -247,7 +247,9 @@ impl WishView {
         Self {
             id: row.id,
             figure_id: row.figure_id,
-            max_price_amount: row.max_price_amount.map(|a| shown::amount(a, row.max_price_currency.as_deref())),
+            max_price_amount: row
+                .max_price_amount
+                .map(|a| shown::amount(a, row.max_price_currency.as_deref())),
             max_price_currency: row.max_price_currency,
             note: row.note,
             unreleased: figure.as_ref().and_then(|f| f.release_date).is_some_and(|day| day > today),
@@ -290,8 +292,7 @@ async fn list(
     let order = query.sort.unwrap_or_default();
     let after = query.cursor.as_ref().map(|cursor| &cursor.0);
     let hide = hides_nsfw(&user);
-    let wishes =
-        collection::wishes(&state.pool, user.id, hide, order, after, query.limit.one_more()).await?;
+    let wishes = collection::wishes(&state.pool, user.id, hide, order, after, query.limit.one_more()).await?;
     let totals = collection::totals(&state.pool, user.id, hide).await?;
     let today = Utc::now().date_naive();
     let page =

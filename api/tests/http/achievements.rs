@@ -36,8 +36,15 @@ async fn achievements_unlock_and_the_nearest_locked_ones_are_shown() {
     let now = after(&alice, &written).await;
     assert_eq!(codes(&now["items"]), ["preorders_placed_1", "pieces_owned_1"], "the latest first");
     let maker = one(&now["next"], "maker_5");
-    assert_eq!((&maker["current"], &maker["remaining"], &maker["tier"]), (&json!(4), &json!(1), &json!("bronze")));
-    assert_eq!(codes(&now["next"])[..3], ["preorders_received_1", "maker_5", "series_5"], "the nearest first");
+    assert_eq!(
+        (&maker["current"], &maker["remaining"], &maker["tier"]),
+        (&json!(4), &json!(1), &json!("bronze"))
+    );
+    assert_eq!(
+        codes(&now["next"])[..3],
+        ["preorders_received_1", "maker_5", "series_5"],
+        "the nearest first"
+    );
     let preorder = written.made();
     let received = alice.post(&format!("/api/me/preorders/{}/receive", id(&preorder)), json!({})).await;
     let now = after(&alice, &received).await;
@@ -83,7 +90,11 @@ async fn a_piece_that_slipped_three_times_unlocks_when_it_is_received() {
     }
     let waiting = after(&alice, &written.unwrap()).await;
     let slipped = one(&waiting["next"], "slipped_three_times");
-    assert_eq!((&slipped["current"], &slipped["remaining"]), (&json!(3), &json!(0)), "only the receipt is missing");
+    assert_eq!(
+        (&slipped["current"], &slipped["remaining"]),
+        (&json!(3), &json!(0)),
+        "only the receipt is missing"
+    );
     let received = alice.post(&path("receive"), json!({})).await;
     assert!(codes(&after(&alice, &received).await["items"]).contains(&"slipped_three_times"));
 }

@@ -47,7 +47,10 @@ async fn the_feed_tells_what_was_done_the_latest_first() {
     assert_eq!(items[3]["payload"]["figure"]["name"], "Mina", "as it was called then");
     assert_eq!(items[3]["payload"]["price_amount"], "120.00");
     let slip = &items[1]["payload"];
-    assert_eq!((&slip["from"], &slip["to"], &slip["source"]), (&json!("2098-05-01"), &json!("2098-08-01"), &json!("mfc")));
+    assert_eq!(
+        (&slip["from"], &slip["to"], &slip["source"]),
+        (&json!("2098-05-01"), &json!("2098-08-01"), &json!("mfc"))
+    );
     let bob = app.register("bob").await;
     assert_eq!(bob.get(FEED).await.ok()["items"], json!([]), "nobody else's feed");
 }

@@ -1,5 +1,5 @@
 use domain::{
-    commands::{CatalogueFigure, PlacePreorder, PieceFields, PreorderFields},
+    commands::{CatalogueFigure, PieceFields, PlacePreorder, PreorderFields},
     ids::{PieceId, PreorderId},
     money::Currency,
 };
@@ -59,7 +59,8 @@ async fn places_come_registered_first_then_typed_then_unshelved_with_what_is_the
     let app = TestApp::new().await;
     let (alice, ben) = (app.register("alice").await, app.register("ben").await);
     assert_eq!(places(&alice).await, ["- unshelved 0"]);
-    let priced = |name, amount, currency| CatalogueFigure { msrp: Some(money(amount, currency)), ..plain(name) };
+    let priced =
+        |name, amount, currency| CatalogueFigure { msrp: Some(money(amount, currency)), ..plain(name) };
     let yen = run(&app, None, priced("Yen", "19800", Currency::Jpy)).await.figure_id.to_string();
     let euro = run(&app, None, priced("Euro", "120.5", Currency::Eur)).await.figure_id.to_string();
     let free = figure(&app, "Free").await;
@@ -110,12 +111,10 @@ async fn places_come_registered_first_then_typed_then_unshelved_with_what_is_the
         })
     );
     assert_eq!(alice.get(&place).await.ok(), vitrine);
-    assert_eq!(places(&alice).await, [
-        "Empty registered 0",
-        "Vitrine registered 5",
-        "Attic typed 1",
-        "- unshelved 1"
-    ]);
+    assert_eq!(
+        places(&alice).await,
+        ["Empty registered 0", "Vitrine registered 5", "Attic typed 1", "- unshelved 1"]
+    );
     let ids = json!({"ids": [id(&vitrine), id(&empty)]});
     let ordered = alice.put("/api/me/locations/order", ids).await.ok();
     assert_eq!((&ordered["items"][0], &ordered["items"][1]), (&vitrine, &empty));
@@ -134,7 +133,10 @@ async fn renaming_a_cabinet_moves_its_pieces_and_deleting_it_unshelves_them() {
     own(&alice, &mina, json!({"location": "Hall"})).await;
     assert_eq!(locations_of(&alice).await, [json!("desk"), json!("Desk"), json!("Hall")]);
     let renamed = alice.patch(&at(&desk), json!({"name": "Window"})).await.ok();
-    assert_eq!((&renamed["name"], &renamed["piece_count"], &renamed["id"]), (&json!("Window"), &json!(2), &desk["id"]));
+    assert_eq!(
+        (&renamed["name"], &renamed["piece_count"], &renamed["id"]),
+        (&json!("Window"), &json!(2), &desk["id"])
+    );
     assert_eq!(locations_of(&alice).await, [json!("Window"), json!("Window"), json!("Hall")]);
     let before = events(&app).await;
     assert_eq!(alice.patch(&at(&desk), json!({"name": "Window"})).await.ok(), renamed);
@@ -206,9 +208,8 @@ async fn a_change_based_on_an_older_version_is_refused() {
     };
     rename("Window").await.ok();
     rename("Hall").await.refused(412, "stale_version");
-    let delete = async |tag: &str| {
-        alice.send(Method::DELETE, &path, |request| request.header("if-match", tag)).await
-    };
+    let delete =
+        async |tag: &str| alice.send(Method::DELETE, &path, |request| request.header("if-match", tag)).await;
     delete(&seen).await.refused(412, "stale_version");
     let newer = alice.get(&path).await.header("etag").to_owned();
     assert_ne!(newer, seen);
@@ -226,7 +227,9 @@ async fn a_name_is_registered_once_also_when_several_clients_try() {
     let again = async || {
         let body = json!({"name": "Hall"});
         alice
-            .send(Method::POST, "/api/me/locations", |request| request.header("idempotency-key", "k").json(&body))
+            .send(Method::POST, "/api/me/locations", |request| {
+                request.header("idempotency-key", "k").json(&body)
+            })
             .await
             .made()
     };

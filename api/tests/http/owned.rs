@@ -4,8 +4,8 @@ use chrono::Utc;
 use domain::{
     collection::Cost,
     commands::{
-        CatalogueFigure, MergeEntities, MergeFigures, PieceFields, PlacePreorder, PreorderFields, StepPreorder,
-        Steps,
+        CatalogueFigure, MergeEntities, MergeFigures, PieceFields, PlacePreorder, PreorderFields,
+        StepPreorder, Steps,
     },
     dates::{Precision, ReleaseDate},
     entity::EntityKind,
@@ -28,12 +28,8 @@ const EVERYTHING: &[&str] = &["collection", "preorders", "figures", "entities"];
 
 /// Runs a command for somebody (nobody is the operator) and waits until the read models know.
 pub async fn run<C: Command>(app: &TestApp, actor: Option<UserId>, command: C) -> C::Answer {
-    let circumstances = Circumstances {
-        actor,
-        is_admin: false,
-        now: Utc::now(),
-        command_id: CommandId(Uuid::now_v7()),
-    };
+    let circumstances =
+        Circumstances { actor, is_admin: false, now: Utc::now(), command_id: CommandId(Uuid::now_v7()) };
     let done = app.state.store.execute(&command, &Execution::new(circumstances)).await.unwrap();
     let waited =
         app.state.projections.wait_for(EVERYTHING, done.position, std::time::Duration::from_secs(10)).await;
@@ -97,11 +93,7 @@ fn at(piece: &Value) -> String {
 /// Pre-orders a figure behind the API's back; the path of the piece.
 async fn preorder(app: &TestApp, client: &TestClient, figure: &str, deposit: &str) -> (PieceId, String) {
     let (user, piece_id) = (user_id(client).await, PieceId(Uuid::now_v7()));
-    let cost = Cost {
-        price: Some("100".parse().unwrap()),
-        currency: Some(Currency::Eur),
-        ..Cost::default()
-    };
+    let cost = Cost { price: Some("100".parse().unwrap()), currency: Some(Currency::Eur), ..Cost::default() };
     let command = PlacePreorder {
         user_id: user,
         piece_id,
@@ -120,13 +112,19 @@ pub async fn events(app: &TestApp) -> i64 {
 
 /// Folds the log again and compares.
 pub async fn verify(app: &TestApp) {
-    let verified = app.state.projections.verify(&["collection"], |_| (), |_, difference| panic!("{difference:?}"));
+    let verified =
+        app.state.projections.verify(&["collection"], |_| (), |_, difference| panic!("{difference:?}"));
     assert_eq!(verified.await.unwrap().iter().map(|one| one.differences).sum::<u64>(), 0);
 }
 
 async fn names(client: &TestClient, query: &str) -> Vec<String> {
     let page = client.get(&format!("/api/me/owned?{query}")).await.ok();
-    page["items"].as_array().unwrap().iter().map(|p| p["figure"]["name"].as_str().unwrap().to_owned()).collect()
+    page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["figure"]["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -155,31 +153,39 @@ async fn nobody_reaches_a_collection_without_signing_in() {
 async fn an_added_piece_reads_as_it_was_said_at_once_and_wherever_it_is_listed() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
-    let mina = run(&app, None, CatalogueFigure {
-        manufacturer: Some("Good Smile Company".parse().unwrap()),
-        msrp: Some(money("19800", Currency::Jpy)),
-        ..plain("Harbour Pilot Mina")
-    })
+    let mina = run(
+        &app,
+        None,
+        CatalogueFigure {
+            manufacturer: Some("Good Smile Company".parse().unwrap()),
+            series: vec!["Tides of Cobalt".parse().unwrap(), "Anchor Song".parse().unwrap()],
+            msrp: Some(money("19800", Currency::Jpy)),
+            ..plain("Harbour Pilot Mina")
+        },
+    )
     .await
     .figure_id
     .to_string();
     let answer = alice
-        .post("/api/me/owned", json!({
-            "figure_id": mina,
-            "condition": "mib_sealed",
-            "price_amount": "129.9",
-            "shipping_amount": "12",
-            "fees_amount": "0.50",
-            "price_currency": "EUR",
-            "purchase_date": "2026-10-17",
-            "store": "Harbour  Hobby",
-            "location": "Vitrine",
-            "notes": "mind the arm\nand the hat",
-            "origin": "gift",
-            "origin_from": "Ben",
-            "value_amount": "24000",
-            "value_currency": "JPY"
-        }))
+        .post(
+            "/api/me/owned",
+            json!({
+                "figure_id": mina,
+                "condition": "mib_sealed",
+                "price_amount": "129.9",
+                "shipping_amount": "12",
+                "fees_amount": "0.50",
+                "price_currency": "EUR",
+                "purchase_date": "2026-10-17",
+                "store": "Harbour  Hobby",
+                "location": "Vitrine",
+                "notes": "mind the arm\nand the hat",
+                "origin": "gift",
+                "origin_from": "Ben",
+                "value_amount": "24000",
+                "value_currency": "JPY"
+            }),
+        )
         .await;
     assert_eq!(answer.header("etag"), "\"1-0\"");
     assert!(answer.header("x-event-position").parse::<i64>().unwrap() > 0);
@@ -212,7 +218,13 @@ async fn an_added_piece_reads_as_it_was_said_at_once_and_wherever_it_is_listed()
     }
     assert_eq!(piece["figure"]["name"], "Harbour Pilot Mina");
     assert_eq!(piece["figure"]["manufacturer"]["slug"], "good-smile-company");
-    assert_eq!((&piece["figure"]["msrp_amount"], &piece["figure"]["msrp_currency"]), (&json!("19800"), &json!("JPY")));
+    let series: Vec<&Value> =
+        piece["figure"]["series"].as_array().unwrap().iter().map(|s| &s["name"]).collect();
+    assert_eq!(series, ["Tides of Cobalt", "Anchor Song"]);
+    assert_eq!(
+        (&piece["figure"]["msrp_amount"], &piece["figure"]["msrp_currency"]),
+        (&json!("19800"), &json!("JPY"))
+    );
     assert_eq!(piece["store"]["slug"], "harbour-hobby");
     assert_eq!(piece["store"]["id"], piece["store_id"]);
     let read = alice.get(&place).await;
@@ -255,13 +267,17 @@ async fn other_peoples_pieces_are_not_found() {
             .await
             .refused(404, "piece_not_found");
         ben.delete(&format!("{piece}/value")).await.refused(404, "piece_not_found");
-        ben.post(&format!("{piece}/archive"), json!({"reason": "lost"})).await.refused(404, "piece_not_found");
+        ben.post(&format!("{piece}/archive"), json!({"reason": "lost"}))
+            .await
+            .refused(404, "piece_not_found");
         ben.post(&format!("{piece}/restore"), json!({})).await.refused(404, "piece_not_found");
         ben.delete(&piece).await.refused(404, "piece_not_found");
     }
     let items = json!({"items": [{"id": id(&hers), "location": null, "sort_order": 1}]});
     ben.put("/api/me/owned/arrange", items).await.refused_field(404, "piece_not_found", "ids");
-    for action in [json!({"set_location": null}), json!({"archive": {"reason": "lost"}}), json!({"delete": true})] {
+    for action in
+        [json!({"set_location": null}), json!({"archive": {"reason": "lost"}}), json!({"delete": true})]
+    {
         let mut body = json!({"ids": [id(&hers)]});
         body.as_object_mut().unwrap().extend(action.as_object().unwrap().clone());
         ben.post("/api/me/owned/bulk", body).await.refused(404, "piece_not_found");
@@ -286,11 +302,21 @@ async fn what_makes_no_sense_is_refused_by_its_code_and_field_and_leaves_no_trac
         (json!({"origin": "stolen"}), 422, "invalid_field", "origin"),
         (json!({"price_amount": "1.005", "price_currency": "EUR"}), 422, "invalid_amount", "price_amount"),
         (json!({"price_amount": "-1", "price_currency": "EUR"}), 422, "invalid_amount", "price_amount"),
-        (json!({"price_amount": "10000000000", "price_currency": "EUR"}), 422, "invalid_amount", "price_amount"),
+        (
+            json!({"price_amount": "10000000000", "price_currency": "EUR"}),
+            422,
+            "invalid_amount",
+            "price_amount",
+        ),
         (json!({"price_amount": "1e3", "price_currency": "EUR"}), 422, "invalid_amount", "price_amount"),
         (json!({"price_amount": 12, "price_currency": "EUR"}), 422, "invalid_amount", "price_amount"),
         (json!({"price_amount": "12.5", "price_currency": "JPY"}), 422, "invalid_amount", "price_amount"),
-        (json!({"shipping_amount": "12.5", "price_currency": "JPY"}), 422, "invalid_amount", "shipping_amount"),
+        (
+            json!({"shipping_amount": "12.5", "price_currency": "JPY"}),
+            422,
+            "invalid_amount",
+            "shipping_amount",
+        ),
         (json!({"fees_amount": "x", "price_currency": "EUR"}), 422, "invalid_amount", "fees_amount"),
         (json!({"price_amount": "12"}), 422, "currency_missing", "price_currency"),
         (json!({"price_amount": "12", "price_currency": "BTC"}), 422, "unknown_currency", "price_currency"),
@@ -327,7 +353,11 @@ async fn what_makes_no_sense_is_refused_by_its_code_and_field_and_leaves_no_trac
         alice.put(&format!("{}/value", at(&piece)), body).await.refused_field(422, code, field);
     }
     alice.patch(&at(&piece), json!({"origin": null})).await.refused_field(422, "invalid_field", "origin");
-    alice.patch(&at(&piece), json!({"price_currency": null})).await.refused_field(422, "currency_missing", "price_currency");
+    alice.patch(&at(&piece), json!({"price_currency": null})).await.refused_field(
+        422,
+        "currency_missing",
+        "price_currency",
+    );
     assert_eq!(events(&app).await, before);
     assert_eq!(alice.get("/api/me/owned").await.ok()["items"], json!([piece]));
 }
@@ -341,7 +371,8 @@ async fn an_edit_changes_what_it_names_and_null_empties() {
         "price_amount": "10", "price_currency": "EUR", "notes": "chipped", "store": "Harbour Hobby", "location": "Desk"
     }))
     .await;
-    let answer = alice.patch(&at(&piece), json!({"shipping_amount": "3", "notes": null, "condition": "loose"})).await;
+    let answer =
+        alice.patch(&at(&piece), json!({"shipping_amount": "3", "notes": null, "condition": "loose"})).await;
     assert_ne!(answer.header("etag"), "\"1-0\"");
     let changed = answer.ok();
     let mut expected = piece.clone();
@@ -351,13 +382,20 @@ async fn an_edit_changes_what_it_names_and_null_empties() {
     expected["updated_at"] = changed["updated_at"].clone();
     assert_eq!(changed, expected);
     let changed = alice
-        .patch(&at(&piece), json!({"price_amount": null, "shipping_amount": null, "store": "Dockside", "location": null}))
+        .patch(
+            &at(&piece),
+            json!({"price_amount": null, "shipping_amount": null, "store": "Dockside", "location": null}),
+        )
         .await
         .ok();
     assert_eq!((&changed["price_currency"], &changed["location"]), (&Value::Null, &Value::Null));
     assert_eq!(changed["store"]["name"], "Dockside");
-    let changed = alice.patch(&at(&piece), json!({"store": null, "origin": "trade", "origin_from": "Ben"})).await.ok();
-    assert_eq!((&changed["store"], &changed["store_id"], &changed["origin"]), (&Value::Null, &Value::Null, &json!("trade")));
+    let changed =
+        alice.patch(&at(&piece), json!({"store": null, "origin": "trade", "origin_from": "Ben"})).await.ok();
+    assert_eq!(
+        (&changed["store"], &changed["store_id"], &changed["origin"]),
+        (&Value::Null, &Value::Null, &json!("trade"))
+    );
     let before = events(&app).await;
     let same = alice.patch(&at(&piece), json!({"origin": "trade", "condition": "loose"})).await;
     assert_eq!(same.header("etag"), alice.get(&at(&piece)).await.header("etag"));
@@ -414,7 +452,9 @@ async fn the_same_request_sent_again_adds_nothing() {
     let mina = figure(&app, "Mina").await;
     let add = async |key: &str, body: Value| {
         let key = key.to_owned();
-        alice.send(Method::POST, "/api/me/owned", |request| request.header("idempotency-key", key).json(&body)).await
+        alice
+            .send(Method::POST, "/api/me/owned", |request| request.header("idempotency-key", key).json(&body))
+            .await
     };
     let body = json!({"figure_id": mina, "notes": "one"});
     let first = add("k1", body.clone()).await.made();
@@ -464,12 +504,17 @@ async fn an_archived_piece_is_out_of_the_way_and_comes_back() {
         (json!({"reason": "lost", "sold_on": "2026-11-02"}), "sale_without_sold", "reason"),
         (json!({"reason": "sold", "sold_amount": "5"}), "currency_missing", "sold_currency"),
         (json!({"reason": "sold", "sold_currency": "EUR"}), "currency_missing", "sold_amount"),
-        (json!({"reason": "sold", "sold_amount": "5.5", "sold_currency": "JPY"}), "invalid_amount", "sold_amount"),
+        (
+            json!({"reason": "sold", "sold_amount": "5.5", "sold_currency": "JPY"}),
+            "invalid_amount",
+            "sold_amount",
+        ),
         (json!({"reason": "sold", "sold_on": "2101-01-01"}), "invalid_date", "sold_on"),
     ] {
         alice.post(&archive, body).await.refused_field(422, code, field);
     }
-    let sold = json!({"reason": "sold", "sold_amount": "150", "sold_currency": "EUR", "sold_on": "2026-11-02"});
+    let sold =
+        json!({"reason": "sold", "sold_amount": "150", "sold_currency": "EUR", "sold_on": "2026-11-02"});
     let archived = alice.post(&archive, sold.clone()).await.ok();
     assert_eq!((&archived["archive_reason"], &archived["sold_amount"]), (&json!("sold"), &json!("150.00")));
     assert_eq!((&archived["sold_currency"], &archived["sold_on"]), (&json!("EUR"), &json!("2026-11-02")));
@@ -506,19 +551,35 @@ async fn a_live_pre_order_goes_with_its_piece_only_with_its_refund() {
     alice.delete(&piece).await.refused_field(409, "preorder_live", "refund_amount");
     let bulk = json!({"ids": [id(&shown)], "delete": true});
     alice.post("/api/me/owned/bulk", bulk).await.refused(409, "preorder_live");
-    alice.delete(&format!("{piece}?refund_amount=1.005")).await.refused_field(422, "invalid_amount", "refund_amount");
-    alice.delete(&format!("{piece}?refund_amount=21")).await.refused_field(422, "refund_above_paid", "refund_amount");
-    alice.delete(&format!("{piece}?refund_amount=19")).await.refused_field(409, "loss_must_be_kept", "refund_amount");
+    alice.delete(&format!("{piece}?refund_amount=1.005")).await.refused_field(
+        422,
+        "invalid_amount",
+        "refund_amount",
+    );
+    alice.delete(&format!("{piece}?refund_amount=21")).await.refused_field(
+        422,
+        "refund_above_paid",
+        "refund_amount",
+    );
+    alice.delete(&format!("{piece}?refund_amount=19")).await.refused_field(
+        409,
+        "loss_must_be_kept",
+        "refund_amount",
+    );
     alice.delete(&format!("{piece}?refund=19")).await.refused_field(422, "unknown_parameter", "refund");
-    alice
-        .post(&format!("{piece}/archive"), json!({"reason": "cancelled"}))
-        .await
-        .refused_field(409, "preorder_live", "refund_amount");
+    alice.post(&format!("{piece}/archive"), json!({"reason": "cancelled"})).await.refused_field(
+        409,
+        "preorder_live",
+        "refund_amount",
+    );
     let archived =
         alice.post(&format!("{piece}/archive"), json!({"reason": "cancelled", "refund_amount": "5"})).await;
     assert_eq!(archived.header("etag"), "\"2-2\"");
     let archived = archived.ok();
-    assert_eq!((&archived["preorder"]["status"], &archived["archive_reason"]), (&json!("cancelled"), &json!("cancelled")));
+    assert_eq!(
+        (&archived["preorder"]["status"], &archived["archive_reason"]),
+        (&json!("cancelled"), &json!("cancelled"))
+    );
     let (_, other) = preorder(&app, &alice, &mina, "20").await;
     alice.delete(&format!("{other}?refund_amount=20")).await.ok();
     alice.get(&other).await.refused(404, "piece_not_found");
@@ -533,7 +594,11 @@ async fn a_pre_ordered_piece_counts_as_owned_from_its_receipt_and_shows_one_pric
     let (piece_id, piece) = preorder(&app, &alice, &mina, "20").await;
     let seen = alice.get(&piece).await.header("etag").to_owned();
     assert_eq!(seen, "\"1-1\"");
-    alice.patch(&piece, json!({"price_amount": "15"})).await.refused_field(422, "deposit_above_price", "deposit_amount");
+    alice.patch(&piece, json!({"price_amount": "15"})).await.refused_field(
+        422,
+        "deposit_above_price",
+        "deposit_amount",
+    );
     let edited = alice.patch(&piece, json!({"price_amount": "120"})).await;
     assert_eq!(edited.header("etag"), "\"2-2\"");
     edited.ok();
@@ -552,7 +617,9 @@ async fn a_pre_ordered_piece_counts_as_owned_from_its_receipt_and_shows_one_pric
     assert_eq!(alice.get(&piece).await.ok()["received_at"], Value::Null);
     // The older version covers the pre-order as well.
     let stale = alice
-        .send(Method::PATCH, &piece, |request| request.header("if-match", "\"2-2\"").json(&json!({"notes": "x"})))
+        .send(Method::PATCH, &piece, |request| {
+            request.header("if-match", "\"2-2\"").json(&json!({"notes": "x"}))
+        })
         .await;
     stale.refused(412, "stale_version");
 }
@@ -579,13 +646,24 @@ async fn pieces_are_re_homed_and_re_ordered_together_or_not_at_all() {
     assert_eq!(names(&alice, "sort=custom&location=hall").await, ["C", "A"]);
     let before = events(&app).await;
     arrange(json!([])).await.refused(422, "nothing_to_do");
-    arrange(json!([{"id": a, "sort_order": 1}])).await.refused_field(422, "missing_field", "items[0].location");
-    arrange(json!([{"id": a, "location": null}])).await.refused_field(422, "missing_field", "items[0].sort_order");
-    let twice = json!([{"id": a, "location": null, "sort_order": 1}, {"id": a, "location": null, "sort_order": 2}]);
+    arrange(json!([{"id": a, "sort_order": 1}])).await.refused_field(
+        422,
+        "missing_field",
+        "items[0].location",
+    );
+    arrange(json!([{"id": a, "location": null}])).await.refused_field(
+        422,
+        "missing_field",
+        "items[0].sort_order",
+    );
+    let twice =
+        json!([{"id": a, "location": null, "sort_order": 1}, {"id": a, "location": null, "sort_order": 2}]);
     arrange(twice).await.refused_field(422, "invalid_field", "ids");
-    arrange(json!([{"id": a, "location": null, "sort_order": 3_000_000_000_i64}]))
-        .await
-        .refused_field(422, "invalid_field", "items[0].sort_order");
+    arrange(json!([{"id": a, "location": null, "sort_order": 3_000_000_000_i64}])).await.refused_field(
+        422,
+        "invalid_field",
+        "items[0].sort_order",
+    );
     let foreign = json!([{"id": a, "location": null, "sort_order": 1}, {"id": NOBODYS, "location": null, "sort_order": 2}]);
     assert_eq!(arrange(foreign).await.refused(404, "piece_not_found")["other_id"], NOBODYS);
     assert_eq!(events(&app).await, before);
@@ -710,7 +788,8 @@ async fn every_order_shows_each_piece_once_and_the_unknown_last() {
         ("custom", vec!["b", "A", "Ｃ", "d", "E"]),
     ] {
         for descending in [false, true] {
-            let mut halves: Vec<Vec<&str>> = ascending.split(|name| *name == "|").map(<[_]>::to_vec).collect();
+            let mut halves: Vec<Vec<&str>> =
+                ascending.split(|name| *name == "|").map(<[_]>::to_vec).collect();
             if descending {
                 halves.iter_mut().for_each(|half| half.reverse());
             }
@@ -724,12 +803,11 @@ async fn every_order_shows_each_piece_once_and_the_unknown_last() {
         }
     }
     assert_eq!(names(&alice, "").await, names(&alice, "sort=-added").await);
-    let next = alice.get("/api/me/owned?sort=name&limit=1").await.ok()["next_cursor"].as_str().unwrap().to_owned();
-    for query in [
-        format!("sort=-name&cursor={next}"),
-        format!("cursor={next}"),
-        "cursor=bm9uc2Vuc2U".to_owned(),
-    ] {
+    let next =
+        alice.get("/api/me/owned?sort=name&limit=1").await.ok()["next_cursor"].as_str().unwrap().to_owned();
+    for query in
+        [format!("sort=-name&cursor={next}"), format!("cursor={next}"), "cursor=bm9uc2Vuc2U".to_owned()]
+    {
         alice.get(&format!("/api/me/owned?{query}")).await.refused_field(422, "invalid_cursor", "cursor");
     }
     for (query, code, field) in [
@@ -752,23 +830,35 @@ async fn every_order_shows_each_piece_once_and_the_unknown_last() {
 async fn filters_find_what_they_name_and_nothing_else() {
     let app = TestApp::new().await;
     let (alice, ben) = (app.register("alice").await, app.register("ben").await);
-    let mina = run(&app, None, CatalogueFigure {
-        manufacturer: Some("Good Smile Company".parse().unwrap()),
-        series: vec!["Tides of Cobalt".parse().unwrap(), "ニトロウォーズ".parse().unwrap()],
-        ..plain("Harbour Pilot Mina")
-    })
+    let mina = run(
+        &app,
+        None,
+        CatalogueFigure {
+            manufacturer: Some("Good Smile Company".parse().unwrap()),
+            series: vec!["Tides of Cobalt".parse().unwrap(), "ニトロウォーズ".parse().unwrap()],
+            ..plain("Harbour Pilot Mina")
+        },
+    )
     .await
     .figure_id
     .to_string();
     let toma = figure(&app, "Toma 100%").await;
-    own(&alice, &mina, json!({"condition": "loose", "location": "Vitrine A", "store": "Dockside", "notes": "ＢＬＵＥ hat"})).await;
+    own(
+        &alice,
+        &mina,
+        json!({"condition": "loose", "location": "Vitrine A", "store": "Dockside", "notes": "ＢＬＵＥ hat"}),
+    )
+    .await;
     own(&alice, &toma, json!({"condition": "mib_sealed"})).await;
     own(&ben, &mina, json!({"condition": "loose", "location": "Vitrine A", "store": "Dockside"})).await;
     let page = alice.get(&format!("/api/me/owned?figure_id={mina}")).await.ok();
     let (maker, store) = (&page["items"][0]["figure"]["manufacturer"]["id"], &page["items"][0]["store_id"]);
     for (query, expected) in [
         ("condition=loose".to_owned(), vec!["Harbour Pilot Mina"]),
-        ("condition=loose&condition=mib_sealed&sort=name".to_owned(), vec!["Harbour Pilot Mina", "Toma 100%"]),
+        (
+            "condition=loose&condition=mib_sealed&sort=name".to_owned(),
+            vec!["Harbour Pilot Mina", "Toma 100%"],
+        ),
         ("condition=damaged".to_owned(), vec![]),
         ("location=VITRINE%20%20a".to_owned(), vec!["Harbour Pilot Mina"]),
         ("location=vitrine".to_owned(), vec![]),
@@ -777,7 +867,10 @@ async fn filters_find_what_they_name_and_nothing_else() {
         (format!("manufacturer={}", maker.as_str().unwrap()), vec!["Harbour Pilot Mina"]),
         ("manufacturer=alter".to_owned(), vec![]),
         ("series=tides-of-cobalt".to_owned(), vec!["Harbour Pilot Mina"]),
-        ("series=%E3%83%8B%E3%83%88%E3%83%AD%E3%82%A6%E3%82%A9%E3%83%BC%E3%82%BA".to_owned(), vec!["Harbour Pilot Mina"]),
+        (
+            "series=%E3%83%8B%E3%83%88%E3%83%AD%E3%82%A6%E3%82%A9%E3%83%BC%E3%82%BA".to_owned(),
+            vec!["Harbour Pilot Mina"],
+        ),
         ("store=dockside".to_owned(), vec!["Harbour Pilot Mina"]),
         (format!("store={}", store.as_str().unwrap()), vec!["Harbour Pilot Mina"]),
         (format!("store={NOBODYS}"), vec![]),
@@ -808,11 +901,15 @@ async fn pieces_follow_merged_figures_and_stores_and_old_ids_still_find_them() {
     let second = own(&alice, &mina, json!({"store": "Dock Side Shop"})).await;
     let merge = MergeFigures { loser_id: double.parse().unwrap(), winner_id: mina.parse().unwrap() };
     run(&app, None, merge).await;
-    run(&app, None, MergeEntities {
-        kind: EntityKind::Store,
-        loser_id: first["store_id"].as_str().unwrap().parse().unwrap(),
-        winner_id: second["store_id"].as_str().unwrap().parse().unwrap(),
-    })
+    run(
+        &app,
+        None,
+        MergeEntities {
+            kind: EntityKind::Store,
+            loser_id: first["store_id"].as_str().unwrap().parse().unwrap(),
+            winner_id: second["store_id"].as_str().unwrap().parse().unwrap(),
+        },
+    )
     .await;
     let merged = alice.get(&at(&first)).await;
     assert_eq!(merged.header("etag"), "\"1-0\"", "a merge is no change of the piece");
@@ -831,7 +928,8 @@ async fn pieces_follow_merged_figures_and_stores_and_old_ids_still_find_them() {
 async fn nsfw_pieces_are_hidden_blurred_or_shown_as_their_owner_wants() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
-    let daring = run(&app, None, CatalogueFigure { is_nsfw: true, ..plain("Daring") }).await.figure_id.to_string();
+    let daring =
+        run(&app, None, CatalogueFigure { is_nsfw: true, ..plain("Daring") }).await.figure_id.to_string();
     let piece = own(&alice, &daring, json!({})).await;
     own(&alice, &figure(&app, "Tame").await, json!({})).await;
     for (visibility, listed, blurred) in [
@@ -856,7 +954,8 @@ async fn clients_that_add_at_once_lose_nothing() {
     let ids: BTreeSet<String> = added.into_iter().map(|answer| id(&answer.made()).to_owned()).collect();
     assert_eq!(ids.len(), 24);
     let page = alice.get("/api/me/owned?limit=200").await.ok();
-    let notes: BTreeSet<&str> = page["items"].as_array().unwrap().iter().map(|p| p["notes"].as_str().unwrap()).collect();
+    let notes: BTreeSet<&str> =
+        page["items"].as_array().unwrap().iter().map(|p| p["notes"].as_str().unwrap()).collect();
     assert_eq!(notes.len(), 24);
     assert_eq!(app.scalar::<i64>("SELECT count(*) FROM stores").await, 1);
     verify(&app).await;

@@ -60,7 +60,7 @@ async fn a_placed_pre_order_is_read_as_it_was_written_and_its_piece_with_it() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
     let figure = add(&alice, "Harbour Pilot Mina", json!({"manufacturer": "Good Maker"})).await;
-    alice.put(&format!("/api/me/wishlist/{}", id(&figure)), json!({})).await;
+    alice.put(&format!("/api/me/wishlist/{}", id(&figure)), json!({})).await.made();
     let more = json!({
         "store": "Harbour Hobby",
         "release_date": "2099-05",
@@ -175,8 +175,18 @@ async fn what_makes_no_sense_when_placing_is_refused_and_leaves_no_event() {
         (json!({"price_amount": "1.234"}), 422, "invalid_amount", "price_amount"),
         (json!({"price_amount": "-1"}), 422, "invalid_amount", "price_amount"),
         (json!({"price_amount": "10000000000"}), 422, "invalid_amount", "price_amount"),
-        (json!({"price_amount": "100.5", "price_currency": "JPY", "shipping_amount": "1", "deposit_amount": "1"}), 422, "invalid_amount", "price_amount"),
-        (json!({"deposit_amount": "1.5", "price_currency": "JPY", "shipping_amount": "1"}), 422, "invalid_amount", "deposit_amount"),
+        (
+            json!({"price_amount": "100.5", "price_currency": "JPY", "shipping_amount": "1", "deposit_amount": "1"}),
+            422,
+            "invalid_amount",
+            "price_amount",
+        ),
+        (
+            json!({"deposit_amount": "1.5", "price_currency": "JPY", "shipping_amount": "1"}),
+            422,
+            "invalid_amount",
+            "deposit_amount",
+        ),
         (json!({"shipping_amount": "15.123"}), 422, "invalid_amount", "shipping_amount"),
         (json!({"price_currency": "BTC"}), 422, "unknown_currency", "price_currency"),
         (json!({"price_currency": "eur"}), 422, "unknown_currency", "price_currency"),
@@ -190,7 +200,12 @@ async fn what_makes_no_sense_when_placing_is_refused_and_leaves_no_event() {
         (json!({"release_date": "1900-01-01"}), 422, "invalid_date", "release_date"),
         (json!({"release_date": "2101-01-01"}), 422, "invalid_date", "release_date"),
         (json!({"release_date_precision": "month"}), 422, "invalid_field", "release_date_precision"),
-        (json!({"release_date": "2027-05", "release_date_precision": "day"}), 422, "invalid_field", "release_date_precision"),
+        (
+            json!({"release_date": "2027-05", "release_date_precision": "day"}),
+            422,
+            "invalid_field",
+            "release_date_precision",
+        ),
         (json!({"tracking_url": "javascript:alert(1)"}), 422, "invalid_field", "tracking_url"),
         (json!({"estimated_delivery_days": 366}), 422, "invalid_field", "estimated_delivery_days"),
         (json!({"estimated_delivery_days": -1}), 422, "invalid_field", "estimated_delivery_days"),
@@ -302,7 +317,8 @@ async fn an_older_version_changes_nothing() {
     let alice = app.register("alice").await;
     let preorder = placed(&alice, "Mina", json!({})).await;
     let tag = alice.get(&at(&preorder)).await.header("etag").to_owned();
-    let moved = if_match(&alice, Method::POST, &to(&preorder, "status"), &tag, &json!({"status": "released"})).await;
+    let moved =
+        if_match(&alice, Method::POST, &to(&preorder, "status"), &tag, &json!({"status": "released"})).await;
     let fresh = moved.header("etag").to_owned();
     assert_ne!(fresh, tag);
     moved.ok();
@@ -334,10 +350,15 @@ async fn statuses_go_forward_and_back_as_corrections() {
     let go = async |body: Value| alice.post(&to(&preorder, "status"), body).await;
     assert_eq!(go(json!({"status": "released"})).await.ok()["status"], "released");
     assert_eq!(go(json!({"status": "preordered"})).await.ok()["status"], "preordered");
-    let shipped = go(json!({"status": "shipped", "shipped_at": "2026-01-05", "estimated_delivery_days": 7})).await.ok();
+    let shipped =
+        go(json!({"status": "shipped", "shipped_at": "2026-01-05", "estimated_delivery_days": 7})).await.ok();
     assert_eq!(shipped["shipped_at"], "2026-01-05T00:00:00Z");
     assert_eq!(shipped["delivery_date"], "2026-01-12");
-    let received = go(json!({"status": "received", "received_at": "2026-01-10T10:00:00+09:00", "condition": "opened_box"})).await.ok();
+    let received = go(
+        json!({"status": "received", "received_at": "2026-01-10T10:00:00+09:00", "condition": "opened_box"}),
+    )
+    .await
+    .ok();
     assert_eq!(received["received_at"], "2026-01-10T01:00:00Z");
     assert_eq!(received["owned_item"]["condition"], "opened_box");
     assert_eq!((&received["is_live"], &received["countdown"]), (&json!(false), &Value::Null));
@@ -370,7 +391,11 @@ async fn shipping_and_receiving_take_days_that_make_sense() {
     ship(json!({"shipped_at": "1949-01-01"})).await.refused_field(422, "invalid_date", "shipped_at");
     ship(json!({"shipped_at": 5})).await.refused_field(422, "invalid_date", "shipped_at");
     ship(json!({"tracking_url": "ftp://x"})).await.refused_field(422, "invalid_field", "tracking_url");
-    ship(json!({"estimated_delivery_days": 366})).await.refused_field(422, "invalid_field", "estimated_delivery_days");
+    ship(json!({"estimated_delivery_days": 366})).await.refused_field(
+        422,
+        "invalid_field",
+        "estimated_delivery_days",
+    );
     let today = Utc::now().date_naive();
     let two_days_ago = today.checked_sub_days(Days::new(2)).unwrap().to_string();
     let shipped = ship(json!({"shipped_at": two_days_ago, "estimated_delivery_days": 5})).await.ok();
@@ -382,10 +407,14 @@ async fn shipping_and_receiving_take_days_that_make_sense() {
     receive(json!({"received_at": far})).await.refused_field(422, "invalid_date", "received_at");
     receive(json!({"condition": "perfect"})).await.refused_field(422, "invalid_field", "condition");
     let received = receive(json!({"condition": "mib_sealed"})).await.ok();
-    assert_eq!((&received["status"], &received["owned_item"]["condition"]), (&json!("received"), &json!("mib_sealed")));
+    assert_eq!(
+        (&received["status"], &received["owned_item"]["condition"]),
+        (&json!("received"), &json!("mib_sealed"))
+    );
     receive(json!({"received_at": "2026-01-01"})).await.refused_field(409, "illegal_status_step", "status");
     ship(json!({})).await.refused_field(409, "illegal_status_step", "status");
-    let piece = alice.get(&format!("/api/me/owned/{}", preorder["owned_item_id"].as_str().unwrap())).await.ok();
+    let piece =
+        alice.get(&format!("/api/me/owned/{}", preorder["owned_item_id"].as_str().unwrap())).await.ok();
     assert_eq!(piece["is_owned"], true);
 }
 
@@ -402,7 +431,10 @@ async fn every_change_of_date_is_in_the_history_and_only_later_ones_are_slips() 
     assert_eq!(events(&app).await, before, "the same date again is no change");
     let now = slip(json!({"new_date": "2098-06-10", "source": "store_update"})).await.ok();
     assert_eq!((&now["slip_count"], &now["release_date_original"]), (&json!(1), &json!("2098-05-01")));
-    assert_eq!((&now["release_date_current"], &now["release_date_precision"]), (&json!("2098-06-10"), &json!("day")));
+    assert_eq!(
+        (&now["release_date_current"], &now["release_date_precision"]),
+        (&json!("2098-06-10"), &json!("day"))
+    );
     let history = alice.get(&to(&preorder, "history")).await.ok();
     let told: Vec<_> = history["items"]
         .as_array()
@@ -438,7 +470,11 @@ async fn every_change_of_date_is_in_the_history_and_only_later_ones_are_slips() 
         (json!({"new_date": "3000-01-01"}), "invalid_date", "new_date"),
         (json!({"new_date": 2098}), "invalid_date", "new_date"),
         (json!({"new_date": "2098-05", "source": "rumour"}), "invalid_field", "source"),
-        (json!({"new_date": "2098-05-01", "release_date_precision": "week"}), "invalid_field", "release_date_precision"),
+        (
+            json!({"new_date": "2098-05-01", "release_date_precision": "week"}),
+            "invalid_field",
+            "release_date_precision",
+        ),
         (json!({"new_date": "2098-05", "note": "x".repeat(5_001)}), "invalid_field", "note"),
     ] {
         slip(body).await.refused_field(422, code, field);
@@ -482,7 +518,11 @@ async fn a_cancellation_with_a_loss_keeps_the_piece_in_the_archive() {
     cancel(json!({})).await.refused_field(422, "missing_field", "refund_amount");
     cancel(json!({"refund_amount": 30})).await.refused_field(422, "invalid_amount", "refund_amount");
     cancel(json!({"refund_amount": "30.01"})).await.refused_field(422, "refund_above_paid", "refund_amount");
-    cancel(json!({"refund_amount": "10", "item": "delete"})).await.refused_field(409, "loss_must_be_kept", "item");
+    cancel(json!({"refund_amount": "10", "item": "delete"})).await.refused_field(
+        409,
+        "loss_must_be_kept",
+        "item",
+    );
     cancel(json!({"refund_amount": "10", "item": "burn"})).await.refused_field(422, "invalid_field", "item");
     assert_eq!(events(&app).await, before);
     let cancelled = cancel(json!({"refund_amount": "10"})).await.ok();
@@ -501,7 +541,10 @@ async fn a_cancellation_with_a_loss_keeps_the_piece_in_the_archive() {
     alice.patch(&at(&preorder), json!({"balance_paid": true})).await.refused(409, "preorder_cancelled");
     alice.post(&to(&preorder, "slip"), json!({"new_date": "2099"})).await.refused(409, "preorder_cancelled");
     alice.post(&to(&preorder, "ship"), json!({})).await.refused(409, "preorder_cancelled");
-    alice.post(&to(&preorder, "status"), json!({"status": "released"})).await.refused(409, "preorder_cancelled");
+    alice
+        .post(&to(&preorder, "status"), json!({"status": "released"}))
+        .await
+        .refused(409, "preorder_cancelled");
     alice.post(&to(&preorder, "replace"), json!({})).await.refused(409, "piece_archived");
 }
 
@@ -525,11 +568,15 @@ async fn a_cancellation_without_a_loss_may_delete_the_piece() {
     assert_eq!(again.ok(), gone, "a repeat is told what the first was");
     with_key(&alice, &to(&preorder, "cancel"), "another", &body).await.refused(404, "preorder_not_found");
     let archived = placed(&alice, "Rika", json!({})).await;
-    let kept = alice.post(&to(&archived, "cancel"), json!({"refund_amount": "30", "item": "archive"})).await.ok();
+    let kept =
+        alice.post(&to(&archived, "cancel"), json!({"refund_amount": "30", "item": "archive"})).await.ok();
     assert_eq!(kept["losses"], json!([]), "nothing was lost, and the piece is kept all the same");
     let received = placed(&alice, "Suzu", json!({})).await;
     alice.post(&to(&received, "receive"), json!({})).await.ok();
-    alice.post(&to(&received, "cancel"), json!({"refund_amount": "0"})).await.refused(409, "illegal_status_step");
+    alice
+        .post(&to(&received, "cancel"), json!({"refund_amount": "0"}))
+        .await
+        .refused(409, "illegal_status_step");
 }
 
 #[tokio::test]
@@ -554,7 +601,8 @@ async fn a_replacement_continues_under_a_new_id_and_the_first_stays_on_record() 
     assert_eq!((&chapters[0]["status"], &chapters[0]["slip_count"]), (&json!("cancelled"), &json!(1)));
     alice.post(&to(&second, "slip"), json!({"new_date": "2099-03"})).await.ok();
     let history = alice.get(&to(&second, "history")).await.ok();
-    let ids: Vec<_> = history["items"].as_array().unwrap().iter().map(|one| one["preorder_id"].clone()).collect();
+    let ids: Vec<_> =
+        history["items"].as_array().unwrap().iter().map(|one| one["preorder_id"].clone()).collect();
     assert_eq!(ids, [first["id"].clone(), second["id"].clone()]);
     let earlier = alice.get(&at(&first)).await.ok();
     assert_eq!((&earlier["replaced_by"], &earlier["status"]), (&second["id"], &json!("cancelled")));
@@ -577,7 +625,11 @@ async fn a_replacement_continues_under_a_new_id_and_the_first_stays_on_record() 
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
     assert_eq!(listed["items"][0]["id"], second["id"]);
     let cancelled = alice.post(&to(&second, "cancel"), json!({"refund_amount": "45"})).await.ok();
-    assert_eq!(cancelled["losses"], json!([{"amount": "25.00", "currency": "EUR"}]), "losses add up over both");
+    assert_eq!(
+        cancelled["losses"],
+        json!([{"amount": "25.00", "currency": "EUR"}]),
+        "losses add up over both"
+    );
 }
 
 #[tokio::test]
@@ -624,7 +676,12 @@ async fn the_list_is_filtered_sorted_and_paged() {
     let alice = app.register("alice").await;
     let one = placed(&alice, "Bella", json!({"release_date": "2099-03", "store": "Harbour Hobby"})).await;
     placed(&alice, "anna", json!({"release_date": "2098-01-20", "price_amount": "300"})).await;
-    let three = placed(&alice, "Clara", json!({"price_amount": null, "deposit_amount": null, "shipping_amount": null})).await;
+    let three = placed(
+        &alice,
+        "Clara",
+        json!({"price_amount": null, "deposit_amount": null, "shipping_amount": null}),
+    )
+    .await;
     alice.post(&to(&three, "receive"), json!({})).await.ok();
     let list = async |query: &str| alice.get(&format!("{PLACE}?{query}")).await.ok();
     assert_eq!(names(&list("").await), ["anna", "Bella", "Clara"], "the soonest first, undated last");
@@ -694,12 +751,15 @@ async fn a_write_that_cannot_be_read_yet_stands() {
     let figure = add(&alice, "Mina", json!({})).await;
     app.stop_folding();
     let answer = alice.post(PLACE, body_of(&figure, json!({}))).await;
-    let (location, position) = (answer.header("location").to_owned(), answer.header("x-event-position").to_owned());
+    let (location, position) =
+        (answer.header("location").to_owned(), answer.header("x-event-position").to_owned());
     assert_eq!((answer.status.as_u16(), answer.body["code"].as_str()), (202, Some("read_model_behind")));
-    let late = alice.send(Method::GET, &location, |request| request.header("x-min-position", &position)).await;
+    let late =
+        alice.send(Method::GET, &location, |request| request.header("x-min-position", &position)).await;
     late.refused(503, "read_model_behind");
     let running = app.state.projections.run();
-    let read = alice.send(Method::GET, &location, |request| request.header("x-min-position", &position)).await;
+    let read =
+        alice.send(Method::GET, &location, |request| request.header("x-min-position", &position)).await;
     assert_eq!(read.ok()["figure"]["name"], "Mina");
     drop(running);
 }
@@ -717,7 +777,10 @@ async fn merged_figures_and_stores_are_shown_as_what_they_are_now() {
     let merged = admin.post(&path, json!({"into": other["store_id"]})).await;
     let position = merged.header("x-event-position").to_owned();
     merged.ok();
-    let now = admin.send(Method::GET, &at(&preorder), |request| request.header("x-min-position", &position)).await.ok();
+    let now = admin
+        .send(Method::GET, &at(&preorder), |request| request.header("x-min-position", &position))
+        .await
+        .ok();
     assert_eq!((&now["figure_id"], &now["figure"]["name"]), (&winner["id"], &json!("Harbour Pilot Mina")));
     assert_eq!((&now["store_id"], &now["store"]["name"]), (&other["store_id"], &json!("The Harbour Hobby")));
     let listed = admin.get(&format!("{PLACE}?figure_id={}", id(&loser))).await.ok();
@@ -747,14 +810,19 @@ async fn live_tables_and_a_fresh_fold_agree() {
     alice.post(&to(&first, "slip"), json!({"new_date": "2098-08"})).await.ok();
     alice.post(&to(&first, "ship"), json!({"estimated_delivery_days": 4})).await.ok();
     alice.patch(&at(&first), json!({"balance_paid": true})).await.ok();
-    let second = replaced(&alice, &first, "0.5", json!({"price_amount": "14800", "price_currency": "JPY"})).await;
+    let second =
+        replaced(&alice, &first, "0.5", json!({"price_amount": "14800", "price_currency": "JPY"})).await;
     alice.post(&to(&second, "receive"), json!({"condition": "loose"})).await.ok();
     let mut differences = Vec::new();
     let names = ["preorders", "activity", "achievements"];
     let verified = app
         .state
         .projections
-        .verify(&names, |_| (), |projection, difference| differences.push(format!("{projection}: {difference:?}")))
+        .verify(
+            &names,
+            |_| (),
+            |projection, difference| differences.push(format!("{projection}: {difference:?}")),
+        )
         .await
         .unwrap();
     assert_eq!(verified.len(), names.len());

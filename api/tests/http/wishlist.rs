@@ -74,11 +74,14 @@ async fn a_wish_is_made_restated_and_taken_off() {
     }
     assert_eq!(wish["figure"]["name"], "Mina");
     assert_eq!(alice.get(&at(&mina)).await.ok(), wish);
-    assert_eq!(alice.get("/api/me/wishlist").await.ok(), json!({
-        "items": [wish],
-        "next_cursor": null,
-        "totals": [{"currency": "EUR", "amount": "90.00"}]
-    }));
+    assert_eq!(
+        alice.get("/api/me/wishlist").await.ok(),
+        json!({
+            "items": [wish],
+            "next_cursor": null,
+            "totals": [{"currency": "EUR", "amount": "90.00"}]
+        })
+    );
     let before = events(&app).await;
     assert_eq!(alice.put(&at(&mina), body).await.ok(), wish);
     assert_eq!(events(&app).await, before);
@@ -113,9 +116,21 @@ async fn what_makes_no_sense_is_refused_by_its_code_and_field_and_leaves_no_trac
         (json!({"max_price_amount": "5"}), "currency_missing", "max_price_currency"),
         (json!({"max_price_currency": "EUR"}), "currency_missing", "max_price_amount"),
         (json!({"max_price_amount": 5, "max_price_currency": "EUR"}), "invalid_amount", "max_price_amount"),
-        (json!({"max_price_amount": "-5", "max_price_currency": "EUR"}), "invalid_amount", "max_price_amount"),
-        (json!({"max_price_amount": "5.5", "max_price_currency": "JPY"}), "invalid_amount", "max_price_amount"),
-        (json!({"max_price_amount": "5", "max_price_currency": "XXX"}), "unknown_currency", "max_price_currency"),
+        (
+            json!({"max_price_amount": "-5", "max_price_currency": "EUR"}),
+            "invalid_amount",
+            "max_price_amount",
+        ),
+        (
+            json!({"max_price_amount": "5.5", "max_price_currency": "JPY"}),
+            "invalid_amount",
+            "max_price_amount",
+        ),
+        (
+            json!({"max_price_amount": "5", "max_price_currency": "XXX"}),
+            "unknown_currency",
+            "max_price_currency",
+        ),
         (json!({"note": "x".repeat(5001)}), "invalid_field", "note"),
         (json!({"note": 5}), "invalid_field", "note"),
         (json!({"priority": 1}), "unknown_field", "priority"),
@@ -126,7 +141,8 @@ async fn what_makes_no_sense_is_refused_by_its_code_and_field_and_leaves_no_trac
     alice.delete(&at(NOBODYS)).await.refused(404, "figure_not_found");
     alice.get(&at(NOBODYS)).await.refused(404, "wish_not_found");
     alice.put("/api/me/wishlist/mina", json!({})).await.refused(404, "not_found");
-    let acquire = async |figure: &str, body: Value| alice.post(&format!("{}/acquire", at(figure)), body).await;
+    let acquire =
+        async |figure: &str, body: Value| alice.post(&format!("{}/acquire", at(figure)), body).await;
     acquire(&mina, json!({})).await.refused(404, "wish_not_found");
     acquire(NOBODYS, json!({})).await.refused(404, "figure_not_found");
     assert_eq!(events(&app).await, before);
@@ -139,7 +155,12 @@ async fn what_makes_no_sense_is_refused_by_its_code_and_field_and_leaves_no_trac
         (json!({"price_amount": "1.005", "price_currency": "EUR"}), 422, "invalid_amount", "price_amount"),
         (json!({"price_amount": "1"}), 422, "currency_missing", "price_currency"),
         (json!({"deposit_amount": "5"}), 422, "deposit_above_price", "deposit_amount"),
-        (json!({"price_amount": "4", "price_currency": "EUR", "deposit_amount": "5"}), 422, "deposit_above_price", "deposit_amount"),
+        (
+            json!({"price_amount": "4", "price_currency": "EUR", "deposit_amount": "5"}),
+            422,
+            "deposit_above_price",
+            "deposit_amount",
+        ),
         (json!({"status": "shipped"}), 409, "illegal_status_step", "status"),
         (json!({"status": "lost"}), 422, "invalid_field", "status"),
         (json!({"release_date": "2099-02-30"}), 422, "invalid_date", "release_date"),
@@ -167,7 +188,8 @@ async fn a_wish_for_a_released_figure_becomes_a_piece() {
     let seen = wished.header("etag").to_owned();
     wished.made();
     let acquire = format!("{}/acquire", at(&mina));
-    let body = json!({"price_amount": "90", "price_currency": "EUR", "store": "Dockside", "condition": "loose"});
+    let body =
+        json!({"price_amount": "90", "price_currency": "EUR", "store": "Dockside", "condition": "loose"});
     let send = async |tag: &str| {
         let (tag, body) = (tag.to_owned(), body.clone());
         alice
@@ -182,7 +204,10 @@ async fn a_wish_for_a_released_figure_becomes_a_piece() {
     assert_eq!(answer.header("etag"), "\"2-0\"");
     let piece = answer.made();
     assert_eq!(place, format!("/api/me/owned/{}", id(&piece)));
-    assert_eq!((&piece["price_amount"], &piece["preorder"], &piece["is_owned"]), (&json!("90.00"), &Value::Null, &json!(true)));
+    assert_eq!(
+        (&piece["price_amount"], &piece["preorder"], &piece["is_owned"]),
+        (&json!("90.00"), &Value::Null, &json!(true))
+    );
     assert_eq!(alice.get(&place).await.ok(), piece);
     assert_eq!(send(&seen).await.made(), piece);
     assert!(names(&alice).await.is_empty());
@@ -254,7 +279,12 @@ async fn wishing_and_owning_exclude_each_other_also_when_they_race() {
         let (wishes, adds) = tokio::join!(join_all((0..4).map(|_| wish())), join_all((0..2).map(|_| add())));
         assert!(adds.iter().all(|answer| answer.status == 201));
         assert!(wishes.iter().filter(|answer| answer.status == 201).count() <= 1);
-        assert!(wishes.iter().all(|a| matches!(a.status.as_u16(), 200 | 201) || a.body["code"] == "already_owned" || a.body["code"] == "wish_not_found"), "{wishes:?}");
+        assert!(
+            wishes.iter().all(|a| matches!(a.status.as_u16(), 200 | 201)
+                || a.body["code"] == "already_owned"
+                || a.body["code"] == "wish_not_found"),
+            "{wishes:?}"
+        );
     }
     assert!(names(&alice).await.is_empty());
     exclusion_holds(&app).await;
@@ -276,7 +306,8 @@ async fn several_clients_that_wish_at_once_make_one_wish() {
 #[tokio::test]
 async fn wishes_follow_merged_figures_and_old_ids_still_find_them() {
     let app = TestApp::new().await;
-    let (alice, ben, cora) = (app.register("alice").await, app.register("ben").await, app.register("cora").await);
+    let (alice, ben, cora) =
+        (app.register("alice").await, app.register("ben").await, app.register("cora").await);
     let (double, mina) = (figure(&app, "Mina (double)").await, figure(&app, "Mina").await);
     let hers = alice.put(&at(&double), json!({"note": "hers"})).await.made();
     ben.put(&at(&double), json!({"note": "of the double"})).await.made();
@@ -294,9 +325,14 @@ async fn wishes_follow_merged_figures_and_old_ids_still_find_them() {
     // Restated under either id it is the same wish, and its version is good for If-Match.
     let tag = alice.get(&at(&double)).await.header("etag").to_owned();
     let body = json!({"note": "still hers"});
-    let restated =
-        alice.send(Method::PUT, &at(&double), |request| request.header("if-match", tag).json(&body)).await.ok();
-    assert_eq!((&restated["id"], &restated["note"], &restated["figure_id"]), (&hers["id"], &json!("still hers"), &json!(mina)));
+    let restated = alice
+        .send(Method::PUT, &at(&double), |request| request.header("if-match", tag).json(&body))
+        .await
+        .ok();
+    assert_eq!(
+        (&restated["id"], &restated["note"], &restated["figure_id"]),
+        (&hers["id"], &json!("still hers"), &json!(mina))
+    );
     // The piece goes, and the wish that waited behind it is there again.
     cora.delete(&format!("/api/me/owned/{}", id(&piece))).await.ok();
     assert_eq!(cora.get(&at(&mina)).await.ok()["note"], "cora's");
@@ -317,9 +353,10 @@ async fn every_order_shows_each_wish_once_and_the_header_sums_all_targets() {
         ("d", Some(("12000", "JPY"))),
         ("e", None),
     ] {
-        let body = target.map_or(json!({}), |(amount, currency)| {
-            json!({"max_price_amount": amount, "max_price_currency": currency})
-        });
+        let body = target.map_or(
+            json!({}),
+            |(amount, currency)| json!({"max_price_amount": amount, "max_price_currency": currency}),
+        );
         alice.put(&at(&figure(&app, name).await), body).await.made();
     }
     for (sort, ascending) in [
@@ -345,7 +382,11 @@ async fn every_order_shows_each_wish_once_and_the_header_sums_all_targets() {
     let totals = json!([{"currency": "EUR", "amount": "99.50"}, {"currency": "JPY", "amount": "12000"}]);
     assert_eq!(page["totals"], totals);
     let next = page["next_cursor"].as_str().unwrap();
-    alice.get(&format!("/api/me/wishlist?sort=name&cursor={next}")).await.refused_field(422, "invalid_cursor", "cursor");
+    alice.get(&format!("/api/me/wishlist?sort=name&cursor={next}")).await.refused_field(
+        422,
+        "invalid_cursor",
+        "cursor",
+    );
     alice.get("/api/me/wishlist?sort=price").await.refused_field(422, "invalid_field", "sort");
     alice.get("/api/me/wishlist?q=mina").await.refused_field(422, "unknown_parameter", "q");
 }
@@ -355,7 +396,12 @@ async fn nsfw_wishes_are_hidden_blurred_or_shown_and_what_is_out_is_no_longer_to
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
     let out = vec![ReleaseDate::new("2020-05-01".parse().unwrap(), Precision::Day).unwrap()];
-    let daring = CatalogueFigure { is_nsfw: true, releases: out, msrp: Some(money("1", Currency::Eur)), ..plain("Daring") };
+    let daring = CatalogueFigure {
+        is_nsfw: true,
+        releases: out,
+        msrp: Some(money("1", Currency::Eur)),
+        ..plain("Daring")
+    };
     let daring = run(&app, None, daring).await.figure_id.to_string();
     let target = json!({"max_price_amount": "5", "max_price_currency": "USD"});
     assert_eq!(alice.put(&at(&daring), target).await.made()["unreleased"], false);

@@ -216,6 +216,23 @@ fn restoring_brings_a_piece_back_and_drops_the_wish() {
 }
 
 #[test]
+fn restoring_a_piece_of_the_winner_drops_a_wish_made_under_the_losers_name() {
+    given([
+        figure(LANTERN),
+        figure(TEAPOT),
+        wish(LANTERN),
+        piece(P1, TEAPOT),
+        vec![archived(&[P1], ArchiveReason::Lost)],
+        merged(LANTERN, TEAPOT, &[LANTERN]),
+    ])
+    .when(restore(P1))
+    .then([
+        coll(E::PieceRestored { piece_id: P1 }),
+        coll(E::Unwished { figure_id: LANTERN, reason: UnwishReason::Owned }),
+    ]);
+}
+
+#[test]
 fn restoring_what_is_not_archived_changes_nothing() {
     given([figure(LANTERN), piece(P1, LANTERN)]).when(restore(P1)).then_nothing();
 }

@@ -275,6 +275,7 @@ impl Given {
         self.circumstances.actor = None;
         self
     }
+
     /// And these things happened.
     pub fn and(mut self, facts: Vec<Fact>) -> Self {
         for (stream, event) in facts {

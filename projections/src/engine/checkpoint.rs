@@ -92,7 +92,7 @@ pub(super) async fn advance(
 ) -> sqlx::Result<bool> {
     let moved = sqlx::query(
         "UPDATE projection_checkpoints SET position = $4, updated_at = clock_timestamp() \
-         WHERE projection = $1 AND version = $2 AND ($3 >= 0 OR position = $3) AND state = 'running'",
+         WHERE projection = $1 AND version = $2 AND position = $3 AND state = 'running'",
     )
     .bind(name)
     .bind(stored(version))

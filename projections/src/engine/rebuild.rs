@@ -7,7 +7,7 @@ use super::log::{Entry, position};
 use super::projection::Definition;
 use super::tables;
 use domain::stream::Position;
-use event_store::EventStore;
+use event_store::{EventStore, crash_point};
 use futures::TryStreamExt;
 use futures::future::try_join_all;
 use sqlx::{Connection, PgConnection, Row};
@@ -118,6 +118,7 @@ impl Projections {
                 break;
             }
         }
+        crash_point!("rebuild.before_swap");
         let deadline = Instant::now() + SWAP_PATIENCE;
         let mut attempt = 0_u32;
         loop {
@@ -163,6 +164,7 @@ impl Projections {
         tables::swap(&mut transaction, definition).await?;
         let paused = live.is_some_and(|live| live.state == State::Paused);
         let state = if paused { State::Paused } else { State::Running };
+        crash_point!("rebuild.amid_swap");
         checkpoint::set(&mut transaction, definition.name, definition.version, *at, state).await?;
         transaction.commit().await?;
         Ok(())

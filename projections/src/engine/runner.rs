@@ -11,6 +11,7 @@ use super::log::{Batch, Entry, Feed, position};
 use super::projection::Definition;
 use super::{rebuild, wait};
 use domain::stream::Position;
+use event_store::crash_point;
 use sqlx::{Connection, PgConnection, PgPool};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -253,10 +254,13 @@ async fn attempt(
     if let Err((done, failure)) = fold.run_loading(&mut transaction, entries).await? {
         return Ok(Attempt::Failed(done, failure));
     }
+    crash_point!("projections.before_rows");
     for table in fold.tables() {
         table.write(&mut transaction).await?;
     }
+    crash_point!("projections.before_commit");
     transaction.commit().await?;
+    crash_point!("projections.after_commit");
     Ok(Attempt::Folded)
 }
 

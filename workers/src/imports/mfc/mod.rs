@@ -30,10 +30,16 @@ use domain::stream::Position;
 use domain::text::Line;
 use event_store::EventStore;
 use names::Names;
+use projections::engine::{Projection, Projections};
+use projections::figures::Figures;
 use row::Row;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 use table::{BadRow, NotAnExport};
+
+/// How long the read model of the figures is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who imports what.
 #[derive(Debug, Clone)]
@@ -54,6 +60,11 @@ pub enum MfcError {
     /// It is no such export; nothing was done.
     #[error(transparent)]
     NotAnExport(#[from] NotAnExport),
+    /// The read model of the figures is late or halted, so names cannot be looked for; nothing was done.
+    #[error(
+        "the catalogue's read model is behind, so figures cannot be found by name; try again in a moment"
+    )]
+    Behind,
     /// Half-way, for reasons that are not the file's.
     #[error(transparent)]
     Stopped(#[from] ImportError),
@@ -142,18 +153,23 @@ impl MfcReport {
     }
 }
 
-/// Imports an export. `types` are the codes of the list of figure types. The read model `figures` should
-/// be up to date: names are looked for in it; what is matched by a code does not depend on it.
+/// Imports an export. `types` are the codes of the list of figure types. Names are looked for in the read
+/// model of the figures, so somebody has to fold it; it is waited for.
 ///
 /// # Errors
 /// [`MfcError`]; a row at fault is no error, it is told in the report.
 pub async fn import(
     store: &EventStore,
+    projections: &Projections,
     types: &[String],
     request: &Request<'_>,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<MfcReport, MfcError> {
     let rows = table::read(request.file)?;
+    let head = store.head().await.map_err(ImportError::from)?;
+    if !projections.wait_for(&[Figures::NAME], head, PATIENCE).await.is_reached() {
+        return Err(MfcError::Behind);
+    }
     let names = Names::load(store.pool()).await.map_err(ImportError::from)?;
     let Planned { mut reports, rows, commands } = planned(rows, request, &names, types);
     let runner = Runner { store, mode: request.mode, actor: Some(request.user) };

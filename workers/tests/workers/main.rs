@@ -1,0 +1,14 @@
+//! Imports and the demo, against a real PostgreSQL.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod catalogue;
+mod demo;
+mod mfc;
+mod support;
