@@ -96,8 +96,6 @@ codes! {
     AlreadyOwned = "already_owned", Conflict;
     /// The piece is archived: restore it first.
     PieceArchived = "piece_archived", Conflict;
-    /// The piece is not archived.
-    PieceNotArchived = "piece_not_archived", Conflict;
     /// The piece has a live pre-order: cancel it, or state the refund.
     PreorderLive = "preorder_live", Conflict;
     /// The pre-order cannot go from its status to that one.

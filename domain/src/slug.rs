@@ -4,7 +4,7 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use uuid::Uuid;
 
 /// The longest slug, in characters.
-const MAX: usize = 80;
+const MAX: usize = 200;
 
 /// Makes a slug: lower case, letters and digits of any script, everything between them one hyphen.
 ///

@@ -1,25 +1,52 @@
-//! Somebody to look around as.
+//! `demo`: a collection to look around in.
 
-use operational::{
-    passwords::{Password, Passwords},
-    users::{self, NewUser, UserError, Username},
-};
-use sqlx::PgPool;
+use std::{io::Write, time::Duration};
 
-/// The demo account's name.
-pub(super) const USERNAME: &str = "demo";
-/// Its password: no secret, which is why the account is made on request only.
-pub(super) const PASSWORD: &str = "figures-on-a-shelf";
+use anyhow::Context;
+use workers::demo::{self, Filled};
+pub(super) use workers::demo::{PASSWORD, USERNAME};
 
-/// Makes the demo account unless somebody has that name already; running it again changes nothing.
-pub(super) async fn ensure_user(pool: &PgPool, passwords: &Passwords) -> anyhow::Result<()> {
-    let username: Username = USERNAME.parse()?;
-    if users::by_username(pool, &username).await?.is_some() {
-        return Ok(());
+use super::instance;
+use crate::{config::Config, state::AppState};
+
+/// How long a starting server waits until the demo can be seen.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Make a demo account with a collection; running it again changes nothing.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+pub(super) async fn run(config: Config, _: Args) -> anyhow::Result<()> {
+    instance::with(&config, async |instance| {
+        let _folding = instance.fold();
+        let filled = demo::fill(&instance.ledger.store, &instance.pool, &super::passwords()?).await?;
+        instance.shown(filled.position).await?;
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{}", summary(&filled))?;
+        writeln!(out, "sign in as {USERNAME} / {PASSWORD}")?;
+        Ok(())
+    })
+    .await
+}
+
+fn summary(filled: &Filled) -> String {
+    let figures = filled.figures;
+    match (filled.collection, figures) {
+        (true, _) => format!("the demo collection is filled; {figures} figures are new in the catalogue"),
+        (false, 0) => "the demo collection is there already".to_owned(),
+        (false, _) => format!("the demo collection is there already; {figures} of its figures are new"),
     }
-    let new = NewUser { username, email: None, password: Password::parse(PASSWORD)?, is_admin: false };
-    match users::create(pool, passwords, &new).await {
-        Ok(_) | Err(UserError::UsernameTaken) => Ok(()),
-        Err(error) => Err(error.into()),
+}
+
+/// Fills the demo of a server that is starting, and waits until it can be seen.
+pub(super) async fn fill(state: &AppState) -> anyhow::Result<()> {
+    let filled = demo::fill(&state.store, &state.pool, &state.passwords)
+        .await
+        .context("the demo collection cannot be filled")?;
+    let projections = &state.projections;
+    let names: Vec<&str> = projections.definitions().iter().map(|definition| definition.name).collect();
+    if !projections.wait_for(&names, filled.position, PATIENCE).await.is_reached() {
+        tracing::warn!("the demo collection cannot be seen yet: the read models are behind");
     }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod demo;
 mod events;
+mod import;
 mod instance;
 mod progress;
 mod rebuild;
@@ -38,6 +39,10 @@ struct Cli {
 enum Command {
     /// Run the server (also without any subcommand)
     Serve(serve::Args),
+    /// Bring in a catalogue or a collection from a file
+    Import(import::Args),
+    /// Make a demo account with a collection
+    Demo(demo::Args),
     /// Rebuild read models from the log
     Rebuild(rebuild::Args),
     /// Compare the read models with a fresh fold of the log
@@ -81,6 +86,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     runtime.block_on(async {
         match command {
             Command::Serve(args) => serve::run(config, args).await,
+            Command::Import(args) => import::run(config, args).await,
+            Command::Demo(args) => demo::run(config, args).await,
             Command::Rebuild(args) => rebuild::run(config, args).await,
             Command::Verify(args) => verify::run(config, args).await,
             Command::Events(args) => events::run(config, args).await,

@@ -24,7 +24,7 @@ pub(super) struct Args {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Make a demo account to look around with
+    /// Make a demo account with a collection to look around in
     #[arg(long)]
     demo: bool,
 }
@@ -51,7 +51,7 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     let folding = ledger.projections.run();
     let state = AppState::new(config, pool, ledger, super::passwords()?);
     if with_demo {
-        demo::ensure_user(&state.pool, &state.passwords).await.context("the demo account cannot be made")?;
+        demo::fill(&state).await?;
     }
     let router = router::build(state.clone())?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;

@@ -28,5 +28,6 @@ mod me;
 mod own_writes;
 mod owned;
 mod preorders;
+mod real;
 mod search;
 mod wishlist;

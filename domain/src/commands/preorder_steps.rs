@@ -54,7 +54,15 @@ impl Command for StepPreorder {
 
     fn decide(&self, world: &mut World) -> Result<PieceId, Stop> {
         let (user, piece_id) = (self.user_id, self.piece_id);
-        own_piece(world, user, piece_id, self.expected)?;
+        let found = own_piece(world, user, piece_id, self.expected)?;
+        // Taking a receipt back would otherwise leave a live pre-order on an archived piece.
+        if found.piece.archived.is_some() && found.preorder.states_cost() {
+            return Err(Refusal::new(
+                Code::PieceArchived,
+                "restore the piece before going on with its pre-order",
+            )
+            .into());
+        }
         let now = world.now();
         let command = match self.step.clone() {
             Steps::To(to) => PreorderCommand::Step { to, now },

@@ -133,7 +133,7 @@ impl Command for AcquireWish {
         seen(world, user, &figure, self.expected)?;
         let today = world.now().date_naive();
         let release = self.preorder.release.or_else(|| figure.figure.awaited_release(today));
-        if release.is_some_and(|r| r.date() > today) {
+        if release.is_some_and(|r| r.last_day() > today) {
             place(
                 world,
                 user,
@@ -150,7 +150,6 @@ impl Command for AcquireWish {
                 Code::InvalidField,
                 "this figure is released, so it becomes a piece and not a pre-order",
             )
-            .on("deposit_amount")
             .into());
         }
         add(world, user, piece_id, figure.id, &self.piece, false, UnwishReason::Acquired)?;

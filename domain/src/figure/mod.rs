@@ -203,16 +203,16 @@ impl Figure {
         self.releases.first().copied()
     }
 
-    /// The release to wait for on a day: the next one that is not over, when none is out yet.
+    /// The first release, while it may still be to come on that day: a month or year counts until it is over.
     pub fn awaited_release(&self, today: NaiveDate) -> Option<ReleaseDate> {
         let first = self.release()?;
-        (first.date() > today).then_some(first)
+        (first.last_day() > today).then_some(first)
     }
 
     /// Decides a command on this figure alone; its claims and entities are the caller's.
     ///
     /// # Errors
-    /// `AlreadyExists`, `FigureNotFound`, `AlreadyMerged`, `InvalidField`, `TooMany`.
+    /// `AlreadyExists`, `FigureNotFound`, `AlreadyMerged`, `InvalidField`.
     pub fn decide(&self, command: FigureCommand) -> Result<Vec<FigureEvent>, Refusal> {
         if let FigureCommand::Catalogue(entry) = command {
             if self.name.is_some() {

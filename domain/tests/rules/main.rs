@@ -29,7 +29,6 @@ const ELSEWHERE: &[(Code, &str)] = &[
     (Code::InvalidJan, "a barcode that is not one never becomes a value; told where it is read"),
     (Code::UnknownFigureType, "the list of types is an operational table; told where the command comes in"),
     (Code::ReleaseDateRequired, "a command cannot say `no date`; told where a null is read"),
-    (Code::PieceNotArchived, "restoring a piece that is not archived is no change"),
 ];
 
 fn every_refusal() -> Vec<Case> {

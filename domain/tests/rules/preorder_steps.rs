@@ -81,17 +81,14 @@ pub fn refusals() -> Vec<Case> {
         p.deposit = Some(amount("1000"));
     })]);
     let long = Steps::Ship { shipped_at: None, tracking_url: None, estimated_delivery_days: Some(366) };
-    let back_from_the_archive = here
-        .clone()
-        .done(ArchivePieces {
-            user_id: ANNA,
-            piece_ids: vec![P1],
-            expected: None,
-            reason: ArchiveReason::Lost,
-            sale: None,
-            refund: None,
-        })
-        .done(to(Status::Released));
+    let in_the_archive = here.clone().done(ArchivePieces {
+        user_id: ANNA,
+        piece_ids: vec![P1],
+        expected: None,
+        reason: ArchiveReason::Lost,
+        sale: None,
+        refund: None,
+    });
     vec![
         world.when(StepPreorder { piece_id: P3, ..to(Status::Released) }).refuses(
             Code::PieceNotFound,
@@ -202,10 +199,10 @@ pub fn refusals() -> Vec<Case> {
             "item",
             "deleting a loss",
         ),
-        back_from_the_archive.when(cancel("30", None)).refuses(
+        in_the_archive.when(to(Status::Released)).refuses(
             Code::PieceArchived,
-            "ids",
-            "cancelling for a piece that was archived before",
+            None,
+            "taking back the receipt of an archived piece",
         ),
     ]
 }

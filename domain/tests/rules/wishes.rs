@@ -97,7 +97,7 @@ pub fn refusals() -> Vec<Case> {
         ),
         given([figure(LANTERN), wish(LANTERN)]).when(with_deposit(Some("100"), "20")).refuses(
             Code::InvalidField,
-            "deposit_amount",
+            None,
             "a deposit on a released figure",
         ),
         unreleased.when(with_deposit(None, "20")).refuses(

@@ -179,6 +179,17 @@ async fn the_raw_log_can_be_filtered() {
     let counts = store.counts().await.unwrap();
     assert_eq!((counts.head, counts.events, counts.streams), (Position(6), 6, 4));
     assert_eq!(counts.by_type[0], ("collection.wished".to_owned(), 2));
+    let streams: Vec<(&str, i64)> = counts.streams_by_type.iter().map(|(t, n)| (t.as_str(), *n)).collect();
+    assert_eq!(streams, [("claim", 1), ("collection", 2), ("entity", 1)]);
+    assert!(counts.bytes > 0);
+    let of_a = StreamId::Collection(a);
+    let versions = async |after, limit| {
+        let events = store.inspect_stream(&of_a, Version(after), limit).await.unwrap();
+        events.into_iter().map(|e| (e.version.0, e.position.0)).collect::<Vec<_>>()
+    };
+    assert_eq!(versions(0, 2).await, [(1, 1), (2, 3)]);
+    assert_eq!(versions(2, 9).await, [(3, 4)]);
+    assert_eq!(versions(3, 9).await, []);
     assert_eq!(counts.first_recorded_at, Some(log[0].recorded_at));
     let payload: serde_json::Value =
         serde_json::from_str(store.inspect(&all(), 1).await.unwrap()[0].payload.get()).unwrap();

@@ -197,7 +197,7 @@ impl Projections {
         checkpoint::add_skip(&mut transaction, name, failed, reason, by).await?;
         checkpoint::set_state(&mut transaction, name, State::Running).await?;
         transaction.commit().await?;
-        self.inner.bell.notify_waiters();
+        self.changed_by_hand().await?;
         Ok(failed)
     }
 
@@ -205,6 +205,11 @@ impl Projections {
         if !checkpoint::set_state(&mut *self.inner.pool.acquire().await?, name, state).await? {
             return Err(EngineError::Unknown(name.to_owned()));
         }
+        self.changed_by_hand().await
+    }
+
+    async fn changed_by_hand(&self) -> Result<(), EngineError> {
+        self.refresh().await?;
         self.inner.bell.notify_waiters();
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! transaction begins by moving the checkpoint from where it was last seen, so two leaders cannot both
 //! fold an event, and one that lost its lock unawares does no harm.
 
-use super::checkpoint::{self, State};
+use super::checkpoint::{self, Checkpoint, State};
 use super::fold::{Failure, Fold};
 use super::handle::{EngineError, Progress, Projections};
 use super::log::{Batch, Entry, Feed, position};
@@ -136,8 +136,8 @@ async fn follow_from_checkpoint(
         return Ok(());
     };
     projections.learn(definition.name, Progress { position: found.position, state: found.state });
-    if found.version < definition.version && found.state != State::Paused {
-        return outgrow(projections, definition).await;
+    if found.version < definition.version && found.state == State::Running {
+        return outgrow(projections, definition, &found).await;
     }
     if found.version != definition.version || found.state != State::Running {
         let _ = timeout(inner.options.poll_every, rung).await;
@@ -166,8 +166,13 @@ async fn follow_from_checkpoint(
     }
 }
 
-/// Rebuilds a projection whose tables are of an older version; they serve until then.
-async fn outgrow(projections: &Projections, definition: &Definition) -> Result<(), EngineError> {
+/// Rebuilds a projection whose tables are of an older version; they serve until then, and stay when the new
+/// fold cannot take an event.
+async fn outgrow(
+    projections: &Projections,
+    definition: &Definition,
+    found: &Checkpoint,
+) -> Result<(), EngineError> {
     tracing::info!(
         projection = definition.name,
         version = definition.version,
@@ -175,14 +180,14 @@ async fn outgrow(projections: &Projections, definition: &Definition) -> Result<(
     );
     match projections.rebuild(&[definition.name], |_| ()).await {
         Ok(_) => Ok(()),
-        Err(error) => {
-            // Nothing but another release or a person's decision will change the outcome.
-            if let EngineError::Failed { failure, .. } = &error {
-                tracing::error!(projection = definition.name, %failure, "the rebuild met an event it cannot fold");
-                sleep(LONGEST_REST).await;
-            }
-            Err(error)
+        Err(EngineError::Failed { failure, .. }) => {
+            tracing::error!(projection = definition.name, %failure, "a projection stopped");
+            let mut connection = projections.inner.pool.acquire().await?;
+            checkpoint::stop(&mut connection, definition.name, found.version, found.position, &failure)
+                .await?;
+            Ok(())
         }
+        Err(error) => Err(error),
     }
 }
 

@@ -8,6 +8,7 @@ use super::tables;
 use domain::stream::Position;
 use serde::Serialize;
 use serde_json::Value;
+use sqlx::{Connection, PgConnection};
 
 /// Something that stands otherwise in a live table than a fresh fold would have it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -63,13 +64,16 @@ impl Projections {
         let mut sides = Vec::new();
         let mut replays = Vec::new();
         for definition in self.chosen(names)? {
-            let mut snapshot =
-                self.inner.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-            // Before the snapshot is taken: a swap in between would leave tables without visible rows.
-            let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", definition.tables().join(", "));
-            tables::run(&mut snapshot, &lock).await?;
-            // The folding of the log may take longer than the engine's transactions otherwise may rest.
-            tables::run(&mut snapshot, "SET LOCAL idle_in_transaction_session_timeout = 0").await?;
+            // Connections of its own: folding the log takes long, and the live folds need theirs.
+            let mut snapshot = PgConnection::connect_with(&self.inner.pool.connect_options()).await?;
+            // The tables are locked before the snapshot is taken: a swap in between would leave tables
+            // without visible rows.
+            let begin = format!(
+                "SET idle_in_transaction_session_timeout = 0; \
+                 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE {} IN ACCESS SHARE MODE",
+                definition.tables().join(", ")
+            );
+            tables::run(&mut snapshot, &begin).await?;
             let checkpoint = checkpoint::read(&mut snapshot, definition.name)
                 .await?
                 .ok_or_else(|| EngineError::Unknown(definition.name.to_owned()))?;

@@ -134,7 +134,9 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: u32,
 ) -> sqlx::Result<Page<Entity, Cursor>> {
-    let words = Words::of(query.unwrap_or_default());
+    let mut reading = search::begin(pool).await?;
+    let words =
+        Words::of(query.unwrap_or_default()).looked_up(&mut reading, table(kind), "sort_name").await?;
     let mut sql = select(kind, viewer, &words);
     sql.push(" WHERE true");
     words.push_condition(&mut sql, "e.sort_name");
@@ -153,7 +155,6 @@ pub async fn list(
     }
     sql.push(if words.is_empty() { " ORDER BY" } else { " ORDER BY rank DESC," });
     sql.push(" e.sort_name, e.id LIMIT ").push_bind(i64::from(limit).saturating_add(1));
-    let mut reading = search::begin(pool).await?;
     let found: Vec<Entity> = sql.build_query_as().fetch_all(&mut *reading).await?;
     reading.commit().await?;
     Ok(Page::cut(found, limit, |last| Cursor { rank: last.rank, name: last.sort_name.clone(), id: last.id }))

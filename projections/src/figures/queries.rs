@@ -9,7 +9,7 @@ use domain::gtin::Gtin;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
+use sqlx::{FromRow, PgPool, Postgres, QueryBuilder, Transaction};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -408,13 +408,13 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: u32,
 ) -> sqlx::Result<Page<FigureCard, Cursor>> {
-    let words = Words::of(filter.q.as_deref().unwrap_or_default());
+    let Some(entities) = Entities::of(pool, filter).await? else {
+        return Ok(Page { items: Vec::new(), next: None });
+    };
+    let (mut reading, words) = reading(pool, filter).await?;
     let sort = match after.map_or(sort, |cursor| cursor.sort) {
         Sort::Relevance if words.is_empty() => Sort::Name,
         sort => sort,
-    };
-    let Some(entities) = Entities::of(pool, filter).await? else {
-        return Ok(Page { items: Vec::new(), next: None });
     };
     // The page's figures are found first, so that what only they need is not looked up for all.
     let mut sql = QueryBuilder::new("WITH page AS (SELECT found.id, found.rank FROM (SELECT f.id, ");
@@ -439,7 +439,6 @@ pub async fn list(
         Sort::Newest => " ORDER BY f.created_at DESC, f.id DESC",
         Sort::Release => " ORDER BY released DESC, f.id DESC",
     });
-    let mut reading = search::begin(pool).await?;
     let rows: Vec<CardRow> = sql.build_query_as().fetch_all(&mut *reading).await?;
     reading.commit().await?;
     let page = Page::cut(rows, limit, |last| Cursor {
@@ -457,17 +456,25 @@ pub async fn list(
     Ok(page.map(FigureCard::from))
 }
 
+/// A reading of what fits a filter, and what its words are taken for. It holds a connection, so nothing else
+/// may be asked of the pool before it is over.
+async fn reading(pool: &PgPool, filter: &Filter) -> sqlx::Result<(Transaction<'static, Postgres>, Words)> {
+    let mut reading = search::begin(pool).await?;
+    let words = Words::of(filter.q.as_deref().unwrap_or_default());
+    let words = words.looked_up(&mut reading, "figures", "search_text").await?;
+    Ok((reading, words))
+}
+
 /// How many figures that fit a filter there are of each type, maker, series, character and relation.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn facets(pool: &PgPool, filter: &Filter, viewer: Viewer) -> sqlx::Result<Facets> {
-    let words = Words::of(filter.q.as_deref().unwrap_or_default());
     let entities = Entities::lookup(pool, filter).await?;
+    let (mut reading, words) = reading(pool, filter).await?;
     let mut sql = QueryBuilder::new("SELECT f.figure_type, count(*) AS count FROM figures AS f");
     push_filter(&mut sql, filter, &entities, &words, viewer, Some(Facet::FigureType));
     sql.push(" GROUP BY f.figure_type ORDER BY count DESC, f.figure_type");
-    let mut reading = search::begin(pool).await?;
     let figure_type = sql.build_query_as().fetch_all(&mut *reading).await?;
     let mut sql = QueryBuilder::new("SELECT count(*) FROM figures AS f");
     push_filter(&mut sql, filter, &entities, &words, viewer, None);

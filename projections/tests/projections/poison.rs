@@ -4,7 +4,8 @@ use crate::support::{Ledger, PATIENCE, catalogued, differences, figure, named, o
 use domain::entity::EntityKind;
 use domain::figure::FigureEvent;
 use domain::stream::Position;
-use projections::engine::{EngineError, Projections, State, Status, Waited};
+use projections::engine::{Definition, EngineError, Projections, State, Status, Waited};
+use projections::figures::Figures;
 
 async fn status(projections: &Projections, name: &str) -> Status {
     projections.status().await.unwrap().into_iter().find(|status| status.name == name).unwrap()
@@ -120,4 +121,27 @@ async fn a_paused_projection_waits_until_it_may_go_on() {
     drop(running);
     assert_eq!(differences(&projections).await, []);
     assert!(matches!(projections.pause("nothing").await, Err(EngineError::Unknown(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_version_that_cannot_fold_an_event_stops_visibly_and_the_old_rows_serve_on() {
+    let ledger = Ledger::new().await;
+    let before = ledger.projections_of(vec![Definition::of::<Figures>()]).await;
+    ledger.append(&[catalogued(1, "Before", |_| ())]).await;
+    ledger.fold_all(&before).await;
+    let poison = ledger.append(&[on_figure(666, FigureEvent::NsfwMarked { is_nsfw: true })]).await;
+    let mut raised = Definition::of::<Figures>();
+    raised.version += 1;
+    let after = ledger.projections_of(vec![raised]).await;
+    let running = after.run();
+    let behind = Waited::Behind(vec!["figures".to_owned()]);
+    assert_eq!(after.wait_for(&["figures"], poison, PATIENCE).await, behind);
+    let stopped = status(&after, "figures").await;
+    assert_eq!((stopped.state, stopped.failed_position), (State::Stopped, Some(poison)));
+    assert_eq!((stopped.version, stopped.release_version), (raised.version - 1, raised.version));
+    assert_eq!(figures(&ledger).await, ["Before"]);
+    after.skip("figures", "of a figure that never was", "operator").await.unwrap();
+    while after.wait_for(&["figures"], poison, PATIENCE).await != Waited::Reached {}
+    assert_eq!(status(&after, "figures").await.version, raised.version);
+    drop(running);
 }

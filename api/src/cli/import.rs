@@ -1,0 +1,259 @@
+//! `import`: a catalogue, or somebody's collection, from a file.
+//!
+//! Exits with 0 when the file was worked through, also when single lines could not be used: they are told on
+//! standard error, each with its number. Exits with 1 when the file is not of its kind, when none of its
+//! lines could be used, or when the import stopped half-way; running it again goes on from there.
+
+use std::{
+    fmt::Write as _,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use domain::money::Currency;
+use operational::{
+    figure_types,
+    users::{self, Username},
+};
+use workers::imports::{
+    Mode,
+    catalogue::{self, CatalogueReport},
+    mfc::{self, Fate, MfcReport, RowReport},
+};
+
+use super::{instance, instance::Instance, printable, progress::Progress, width};
+use crate::config::Config;
+
+/// Bring in a catalogue or a collection from a file; running it again adds nothing twice.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Figures as JSON lines, told apart by their line and number
+    Catalogue {
+        /// The file
+        #[arg(value_name = "FILE.jsonl")]
+        file: PathBuf,
+        /// Tell what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// A collection as MyFigureCollection's CSV export has it
+    Mfc {
+        /// The file
+        #[arg(value_name = "FILE.csv")]
+        file: PathBuf,
+        /// Whose collection it is
+        #[arg(long, value_name = "NAME")]
+        user: String,
+        /// Tell what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// The currency of paid prices that have none beside them [default: the user's own]
+        #[arg(long, value_name = "CODE")]
+        currency: Option<Currency>,
+    },
+}
+
+pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
+    match args.command {
+        Command::Catalogue { file, dry_run } => {
+            let bytes = read(&file)?;
+            instance::with(&config, async |instance| import_catalogue(instance, &bytes, mode(dry_run)).await)
+                .await
+        }
+        Command::Mfc { file, user, dry_run, currency } => {
+            let username: Username = user.parse()?;
+            let bytes = read(&file)?;
+            instance::with(&config, async |instance| {
+                import_mfc(instance, &username, &bytes, currency, mode(dry_run)).await
+            })
+            .await
+        }
+    }
+}
+
+const fn mode(dry_run: bool) -> Mode {
+    if dry_run { Mode::DryRun } else { Mode::Append }
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))
+}
+
+async fn types(instance: &Instance) -> anyhow::Result<Vec<String>> {
+    let types = figure_types::list(&instance.pool).await?;
+    Ok(types.into_iter().map(|one| one.code.to_string()).collect())
+}
+
+/// What an import calls after each chunk.
+fn telling(progress: &Mutex<Progress>) -> impl Fn(workers::imports::Progress) + Send + Sync {
+    |now| {
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        if let Ok(mut progress) = progress.lock() {
+            progress.at(count(now.done), count(now.total));
+        }
+    }
+}
+
+async fn import_catalogue(instance: &Instance, bytes: &[u8], mode: Mode) -> anyhow::Result<()> {
+    let _folding = instance.fold();
+    let types = types(instance).await?;
+    let progress = Mutex::new(Progress::new("importing", "figures"));
+    let report = catalogue::import(&instance.ledger.store, &types, bytes, mode, &telling(&progress)).await?;
+    show(instance, &progress, report.position).await?;
+    drop(progress);
+    for broken in &report.broken {
+        eprintln!("line {}: {}", broken.line, printable(&broken.reason));
+    }
+    std::io::stdout().lock().write_all(catalogue_summary(&report, mode).as_bytes())?;
+    if report.added == 0 && report.already_there == 0 && !report.broken.is_empty() {
+        bail!("no line could be used");
+    }
+    Ok(())
+}
+
+/// Waits until the read models show the import.
+async fn show(
+    instance: &Instance,
+    progress: &Mutex<Progress>,
+    position: Option<domain::stream::Position>,
+) -> anyhow::Result<()> {
+    let Some(position) = position else { return Ok(()) };
+    if let Ok(mut progress) = progress.lock() {
+        progress.then("waiting for the read models");
+    }
+    instance.shown(position).await
+}
+
+fn catalogue_summary(report: &CatalogueReport, mode: Mode) -> String {
+    let added = if mode == Mode::DryRun { "would be added" } else { "added" };
+    let mut counts = vec![
+        (report.added, added),
+        (report.already_there, "there already"),
+        (report.broken.len(), "could not be used"),
+    ];
+    if report.blank > 0 {
+        counts.push((report.blank, "blank"));
+    }
+    summary(report.lines, if report.lines == 1 { "line" } else { "lines" }, &counts)
+}
+
+/// A sum and what it consists of, one to a line, figures under figures.
+fn summary(total: usize, of: &str, counts: &[(usize, &str)]) -> String {
+    let wide = total.to_string().len();
+    let mut text = format!("{total} {of}\n");
+    for (count, what) in counts {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {count:>wide$}  {what}");
+    }
+    text
+}
+
+async fn import_mfc(
+    instance: &Instance,
+    username: &Username,
+    bytes: &[u8],
+    currency: Option<Currency>,
+    mode: Mode,
+) -> anyhow::Result<()> {
+    let Some(user) = users::by_username(&instance.pool, username).await? else {
+        bail!("there is no user {username}; make one with `figure-ledger admin create-user {username}`");
+    };
+    let _folding = instance.fold();
+    let types = types(instance).await?;
+    let request = mfc::Request {
+        user: user.id,
+        file: bytes,
+        unmarked_currency: currency.or(user.preferred_currency),
+        mode,
+    };
+    let progress = Mutex::new(Progress::new("importing", "rows"));
+    let ledger = &instance.ledger;
+    let report =
+        mfc::import(&ledger.store, &ledger.projections, &types, &request, &telling(&progress)).await?;
+    let position = report.position.filter(|_| !report.dry_run);
+    show(instance, &progress, position).await?;
+    drop(progress);
+    let mut out = std::io::stdout().lock();
+    out.write_all(mfc_rows(&report.rows).as_bytes())?;
+    out.write_all(mfc_summary(&report).as_bytes())?;
+    if !report.rows.is_empty() && report.rows.iter().all(|row| row.fate == Fate::Refused) {
+        bail!("no row could be used");
+    }
+    Ok(())
+}
+
+/// Every row and its fate; what varies in width stands last.
+fn mfc_rows(rows: &[RowReport]) -> String {
+    let lines = rows.iter().map(|row| row.line).max().unwrap_or(0).to_string().len().max("line".len());
+    let fates = width(rows.iter().map(|row| row.fate.as_str()).chain(["fate"]));
+    let found = |row: &RowReport| row.figure.map_or("", |found| found.as_str());
+    let figures = width(rows.iter().map(found).chain(["figure"]));
+    let mut text = String::new();
+    if !rows.is_empty() {
+        let _ = writeln!(text, "{:>lines$}  {:fates$}  {:figures$}  title", "line", "fate", "figure");
+    }
+    for row in rows {
+        let title = printable(&row.title);
+        let _ = write!(
+            text,
+            "{:>lines$}  {:fates$}  {:figures$}  {title}",
+            row.line,
+            row.fate.as_str(),
+            found(row)
+        );
+        if !row.detail.is_empty() {
+            let _ = write!(text, " ({})", printable(&row.detail));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn mfc_summary(report: &MfcReport) -> String {
+    let fates = report.fates();
+    let counts: Vec<(usize, &str)> = fates.iter().map(|(fate, count)| (*count, fate.as_str())).collect();
+    let rows = report.rows.len();
+    let of = if rows == 1 { "row" } else { "rows" };
+    let of = if report.dry_run { format!("{of} (dry run: nothing was changed)") } else { of.to_owned() };
+    summary(rows, &of, &counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_stands_in_columns() {
+        let report =
+            CatalogueReport { lines: 150, added: 140, already_there: 9, blank: 1, ..Default::default() };
+        assert_eq!(
+            catalogue_summary(&report, Mode::Append),
+            "150 lines\n  140  added\n    9  there already\n    0  could not be used\n    1  blank\n"
+        );
+    }
+
+    #[test]
+    fn a_row_is_told_on_one_line() {
+        let row = RowReport {
+            line: 7,
+            title: "Aster\nVale".to_owned(),
+            fate: Fate::Refused,
+            figure: None,
+            detail: "Count: none".to_owned(),
+            figure_id: None,
+            piece_ids: Vec::new(),
+        };
+        let told = mfc_rows(&[row]);
+        assert_eq!(told.lines().count(), 2, "a line break in a title breaks no line: {told}");
+        assert!(told.lines().all(|line| line.len() > 10));
+    }
+}
