@@ -19,7 +19,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderValue, header, request::Parts},
 };
-use chrono::Utc;
+use chrono::{SubsecRound, Utc};
 use domain::{
     ids::CommandId,
     stream::Position,
@@ -87,7 +87,8 @@ impl AppState {
             circumstances: Circumstances {
                 actor: Some(caller.user.id),
                 is_admin: caller.user.is_admin,
-                now: Utc::now(),
+                // The log keeps microseconds; finer times would not come back as they went in.
+                now: Utc::now().trunc_subsecs(6),
                 command_id: CommandId(Uuid::now_v7()),
             },
             correlation_id: Some(caller.correlation_id),

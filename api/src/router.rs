@@ -28,6 +28,7 @@ fn resources(state: &AppState) -> OpenApiRouter<AppState> {
         .merge(http::locations::routes(state))
         .merge(http::wishlist::routes(state))
         .merge(http::preorders::routes(state))
+        .merge(http::imports::routes())
         .merge(http::activity::routes(state))
         .merge(http::achievements::routes(state))
         .merge(http::admin::users::routes())

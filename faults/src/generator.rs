@@ -272,7 +272,11 @@ impl Generator {
 
     fn amount(&mut self, currency: &str, up_to: u32) -> String {
         let whole = self.rng.random_range(1..=up_to);
-        if currency == "JPY" { format!("{whole}00") } else { format!("{whole}.{:02}", self.rng.random_range(0..100)) }
+        if currency == "JPY" {
+            format!("{whole}00")
+        } else {
+            format!("{whole}.{:02}", self.rng.random_range(0..100))
+        }
     }
 
     fn day(&mut self, years: std::ops::RangeInclusive<i32>) -> String {
@@ -289,8 +293,13 @@ impl Generator {
 
     fn text(&mut self) -> String {
         let n: u32 = self.rng.random_range(0..1000);
-        self.pick(&["box has a dent", "from the second run", "ボーナスパーツ付き", "check the \"seal\"; then decide"])
-            .map_or_else(String::new, |text| format!("{text} {n}"))
+        self.pick(&[
+            "box has a dent",
+            "from the second run",
+            "ボーナスパーツ付き",
+            "check the \"seal\"; then decide",
+        ])
+        .map_or_else(String::new, |text| format!("{text} {n}"))
     }
 
     fn catalogue(&mut self) -> Draft {
@@ -319,7 +328,10 @@ impl Generator {
             body.insert("mfc_id".into(), json!(self.rng.random_range(1..1_000_000)));
         }
         if self.chance(25) {
-            body.insert("buy_links".into(), json!([{"store": self.word(STORES), "path": format!("/item/{n}")}]));
+            body.insert(
+                "buy_links".into(),
+                json!([{"store": self.word(STORES), "path": format!("/item/{n}")}]),
+            );
         }
         body.insert("is_nsfw".into(), json!(self.chance(8)));
         Some(("catalogue figure", Method::POST, "/api/figures".into(), Some(body.into()), Effect::Figure))
@@ -346,8 +358,12 @@ impl Generator {
     fn jan(&mut self) -> String {
         // Few enough to meet now and then.
         let digits = format!("45805901{:04}", self.rng.random_range(0..2_000));
-        let sum: u32 =
-            digits.bytes().rev().zip([3_u32, 1].into_iter().cycle()).map(|(b, w)| u32::from(b - b'0') * w).sum();
+        let sum: u32 = digits
+            .bytes()
+            .rev()
+            .zip([3_u32, 1].into_iter().cycle())
+            .map(|(b, w)| u32::from(b - b'0') * w)
+            .sum();
         format!("{digits}{}", (10 - sum % 10) % 10)
     }
 
@@ -389,8 +405,9 @@ impl Generator {
 
     fn entity(&mut self) -> Option<(&'static str, Uuid)> {
         let kind = self.pick(KINDS)?.0;
-        let all: Vec<Uuid> =
-            self.catalogue_now(|c| c.entities.get(kind).map(|all| all.iter().copied().collect()).unwrap_or_default());
+        let all: Vec<Uuid> = self.catalogue_now(|c| {
+            c.entities.get(kind).map(|all| all.iter().copied().collect()).unwrap_or_default()
+        });
         Some((kind, self.pick(&all)?))
     }
 
@@ -407,15 +424,28 @@ impl Generator {
     fn merge_figures(&mut self) -> Draft {
         let (loser, winner) = (self.figure()?, self.figure()?);
         let body = json!({"into": winner.to_string()});
-        Some(("merge figures", Method::POST, format!("/api/figures/{loser}/merge"), Some(body), Effect::Figure))
+        Some((
+            "merge figures",
+            Method::POST,
+            format!("/api/figures/{loser}/merge"),
+            Some(body),
+            Effect::Figure,
+        ))
     }
 
     fn merge_entities(&mut self) -> Draft {
         let (kind, loser) = self.entity()?;
-        let all: Vec<Uuid> =
-            self.catalogue_now(|c| c.entities.get(kind).map(|all| all.iter().copied().collect()).unwrap_or_default());
+        let all: Vec<Uuid> = self.catalogue_now(|c| {
+            c.entities.get(kind).map(|all| all.iter().copied().collect()).unwrap_or_default()
+        });
         let body = json!({"into": self.pick(&all)?.to_string()});
-        Some(("merge entities", Method::POST, format!("/api/{kind}/{loser}/merge"), Some(body), Effect::Entity))
+        Some((
+            "merge entities",
+            Method::POST,
+            format!("/api/{kind}/{loser}/merge"),
+            Some(body),
+            Effect::Entity,
+        ))
     }
 
     /// Price, shipping and currency; `deposit` too where there may be one.
@@ -589,7 +619,13 @@ impl Generator {
             }
             4 => {
                 let id = self.pick(&own)?;
-                Some(("delete cabinet", Method::DELETE, format!("{path}/{id}"), None, Effect::CabinetGone(id)))
+                Some((
+                    "delete cabinet",
+                    Method::DELETE,
+                    format!("{path}/{id}"),
+                    None,
+                    Effect::CabinetGone(id),
+                ))
             }
             _ => {
                 let mut ids = own;
@@ -645,7 +681,13 @@ impl Generator {
         if self.chance(30) {
             body.insert("location".into(), json!(self.word(PLACES)));
         }
-        Some(("place pre-order", Method::POST, "/api/me/preorders".into(), Some(body.into()), Effect::Preorder))
+        Some((
+            "place pre-order",
+            Method::POST,
+            "/api/me/preorders".into(),
+            Some(body.into()),
+            Effect::Preorder,
+        ))
     }
 
     fn order(&mut self, body: &mut Map<String, Value>) {
@@ -744,7 +786,8 @@ impl Generator {
     }
 
     fn replace(&mut self) -> Draft {
-        let (id, _) = self.preorder(|piece| !piece.archived && has_status(piece, |status| status == "cancelled"))?;
+        let (id, _) =
+            self.preorder(|piece| !piece.archived && has_status(piece, |status| status == "cancelled"))?;
         let mut body = Map::new();
         self.order(&mut body);
         let path = format!("/api/me/preorders/{id}/replace");
@@ -758,8 +801,16 @@ impl Generator {
         let owned = "/api/me/owned".to_owned();
         let (method, path, body) = match self.rng.random_range(0..9) {
             0 => (Method::POST, owned, json!({"figure_id": unknown})),
-            1 => (Method::POST, owned, json!({"figure_id": figure, "price_amount": "1.234", "price_currency": "EUR"})),
-            2 => (Method::POST, owned, json!({"figure_id": figure, "price_amount": "10", "price_currency": "BTC"})),
+            1 => (
+                Method::POST,
+                owned,
+                json!({"figure_id": figure, "price_amount": "1.234", "price_currency": "EUR"}),
+            ),
+            2 => (
+                Method::POST,
+                owned,
+                json!({"figure_id": figure, "price_amount": "10", "price_currency": "BTC"}),
+            ),
             3 => (Method::PATCH, format!("{owned}/{unknown}"), json!({"notes": "not mine"})),
             4 => {
                 let body = json!({
@@ -768,7 +819,11 @@ impl Generator {
                 (Method::POST, "/api/me/preorders".to_owned(), body)
             }
             5 => (Method::POST, "/api/figures".to_owned(), json!({"name": "Mina", "jan": "4580590123450"})),
-            6 => (Method::POST, "/api/figures".to_owned(), json!({"name": "\u{1f980}\u{1f980}", "figure_type": "crab"})),
+            6 => (
+                Method::POST,
+                "/api/figures".to_owned(),
+                json!({"name": "\u{1f980}\u{1f980}", "figure_type": "crab"}),
+            ),
             7 => (Method::DELETE, format!("/api/me/wishlist/{unknown}"), Value::Null),
             _ => (Method::POST, format!("{owned}/bulk"), json!({"ids": [unknown], "delete": true})),
         };

@@ -116,7 +116,7 @@ impl Program {
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let mut server = Server { child, base };
         match server.ready().await? {
-            None => Ok(Started::Ready(server)),
+            None => Ok(Started::Ready(Box::new(server))),
             Some(status) => Ok(Started::Died(status)),
         }
     }
@@ -137,7 +137,7 @@ impl Drop for Program {
 #[derive(Debug)]
 pub enum Started {
     /// It serves.
-    Ready(Server),
+    Ready(Box<Server>),
     /// It died before it could.
     Died(ExitStatus),
 }

@@ -49,16 +49,12 @@ const LONGEST_SEARCH: usize = 200;
 /// There is no such entry.
 const ENTITY_NOT_FOUND: Kind = Kind::refusal(Code::EntityNotFound, "there is no such entry of this kind");
 /// Somebody else's entry.
-const NOT_ALLOWED: Kind = Kind::refusal(
-    Code::NotAllowed,
-    "only the person who first typed this name and admins can change it",
-);
+const NOT_ALLOWED: Kind =
+    Kind::refusal(Code::NotAllowed, "only the person who first typed this name and admins can change it");
 /// The name belongs to another entry.
-const NAME_TAKEN: Kind = Kind::refusal(
-    Code::NameTaken,
-    "another entry answers to this name; if they are the same, merge them",
-)
-.on("name");
+const NAME_TAKEN: Kind =
+    Kind::refusal(Code::NameTaken, "another entry answers to this name; if they are the same, merge them")
+        .on("name");
 /// The name has no letters.
 const INVALID_NAME: Kind =
     Kind::refusal(Code::InvalidName, "a name needs at least one letter or digit").on("name");
@@ -403,13 +399,32 @@ macro_rules! resource {
     };
 }
 
-resource!(manufacturers, Manufacturer, "manufacturer", "manufacturers",
-    "/api/manufacturers", "/api/manufacturers/{id}", "/api/manufacturers/{id}/merge");
-resource!(series, Series, "series", "series",
-    "/api/series", "/api/series/{id}", "/api/series/{id}/merge");
-resource!(characters, Character, "character", "characters",
-    "/api/characters", "/api/characters/{id}", "/api/characters/{id}/merge");
-resource!(sculptors, Sculptor, "sculptor", "sculptors",
-    "/api/sculptors", "/api/sculptors/{id}", "/api/sculptors/{id}/merge");
-resource!(stores, Store, "store", "stores",
-    "/api/stores", "/api/stores/{id}", "/api/stores/{id}/merge");
+resource!(
+    manufacturers,
+    Manufacturer,
+    "manufacturer",
+    "manufacturers",
+    "/api/manufacturers",
+    "/api/manufacturers/{id}",
+    "/api/manufacturers/{id}/merge"
+);
+resource!(series, Series, "series", "series", "/api/series", "/api/series/{id}", "/api/series/{id}/merge");
+resource!(
+    characters,
+    Character,
+    "character",
+    "characters",
+    "/api/characters",
+    "/api/characters/{id}",
+    "/api/characters/{id}/merge"
+);
+resource!(
+    sculptors,
+    Sculptor,
+    "sculptor",
+    "sculptors",
+    "/api/sculptors",
+    "/api/sculptors/{id}",
+    "/api/sculptors/{id}/merge"
+);
+resource!(stores, Store, "store", "stores", "/api/stores", "/api/stores/{id}", "/api/stores/{id}/merge");

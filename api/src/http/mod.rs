@@ -13,6 +13,7 @@ pub mod entities;
 pub mod figure_types;
 pub mod figures;
 pub mod health;
+pub mod imports;
 pub mod locations;
 pub mod me;
 pub mod owned;

@@ -51,7 +51,7 @@ use crate::{
 };
 
 /// The read models that a pre-order is answered from.
-const READS: &[&str] = &["preorders", "collection", "figures", "entities"];
+pub(super) const READS: &[&str] = &["preorders", "collection", "figures", "entities"];
 /// Where they are.
 const PLACE: &str = "/api/me/preorders";
 /// Most characters of a search.

@@ -5,13 +5,17 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain::{
     collection::{Condition, Origin},
     commands::{AcquireWish, PieceFields, PreorderFields, SetWish, Unwish},
+    dates::ReleaseDate,
     ids::{FigureId, PieceId, PreorderId},
     preorder::Status,
     refusal::Code,
     text::{HttpUrl, Line, Location, Name, Note},
 };
 use operational::users::{NsfwVisibility, User};
-use projections::collection::{self, ListKey, Wish, WishOrder};
+use projections::{
+    collection::{self, ListKey, Wish, WishOrder},
+    figures::summary::FigureSummary,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -36,7 +40,7 @@ use crate::{
 };
 
 /// The read models that the routes here are answered from: a wish that came true is answered as a piece.
-const READS: &[&str] = owned::READS;
+pub(super) const READS: &[&str] = owned::READS;
 /// Where they are.
 const PLACE: &str = "/api/me/wishlist";
 
@@ -168,7 +172,7 @@ pub struct AcquireBody {
     #[schema(value_type = Option<String>, pattern = "^(announced|preorder_open|preordered|in_production|released)$")]
     status: Option<Given>,
     /// When it is released: `2027-05-20`, `2027-05` or `2027`; the catalogue's date unless said otherwise. One
-    /// that is still to come makes it a pre-order.
+    /// whose period is not over yet makes it a pre-order.
     #[schema(value_type = Option<String>)]
     release_date: Option<Given>,
     /// `day`, `month` or `year`; as exact as the date is written without.
@@ -197,7 +201,7 @@ pub struct WishView {
     max_price_amount: Option<String>,
     max_price_currency: Option<String>,
     note: Option<String>,
-    /// Whether its first release is still to come: acquiring it places a pre-order.
+    /// Whether the period announced for its first release is not over yet: acquiring it places a pre-order.
     unreleased: bool,
     /// Whether its pictures are to be blurred for whoever asks.
     blurred: bool,
@@ -252,7 +256,7 @@ impl WishView {
                 .map(|a| shown::amount(a, row.max_price_currency.as_deref())),
             max_price_currency: row.max_price_currency,
             note: row.note,
-            unreleased: figure.as_ref().and_then(|f| f.release_date).is_some_and(|day| day > today),
+            unreleased: figure.as_ref().is_some_and(|f| is_awaited(f, today)),
             blurred: figure.as_ref().is_some_and(|f| f.is_nsfw)
                 && owner.nsfw_visibility != NsfwVisibility::Show,
             figure: figure.map(|figure| FigureView::of(figure, owner)),
@@ -260,6 +264,13 @@ impl WishView {
             updated_at: row.updated_at,
         }
     }
+}
+
+/// Whether the period announced for a figure is not over yet, as acquiring sees it.
+fn is_awaited(figure: &FigureSummary, today: NaiveDate) -> bool {
+    let precision = figure.release_date_precision.as_deref().and_then(|word| word.parse().ok());
+    let release = figure.release_date.map(|day| ReleaseDate::new(day, precision.unwrap_or_default()));
+    matches!(release, Some(Ok(release)) if release.last_day() > today)
 }
 
 fn place(figure: FigureId) -> String {

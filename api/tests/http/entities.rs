@@ -71,7 +71,9 @@ async fn spellings_of_one_name_are_one_entry() {
             assert_eq!(answer.header("etag"), "\"1\"");
             assert_eq!(answer.ok(), *first);
         }
-        let japanese = alice.get(&format!("/api/{kind}/%E3%82%B0%E3%83%83%E3%83%89%E3%82%B9%E3%83%9E%E3%82%A4%E3%83%AB")).await;
+        let japanese = alice
+            .get(&format!("/api/{kind}/%E3%82%B0%E3%83%83%E3%83%89%E3%82%B9%E3%83%9E%E3%82%A4%E3%83%AB"))
+            .await;
         assert_eq!(japanese.ok()["name"], "グッドスマイル");
     }
 }
@@ -100,7 +102,10 @@ async fn a_renamed_entry_shows_everywhere_and_answers_to_its_old_name() {
     for kind in KINDS {
         assert_eq!(of_kind(&again, kind)["name"], "Port Works", "{kind}");
     }
-    assert_eq!(alice.get("/api/figures?q=port&manufacturer=harbour").await.ok()["items"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        alice.get("/api/figures?q=port&manufacturer=harbour").await.ok()["items"].as_array().unwrap().len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -170,14 +175,28 @@ async fn what_makes_no_sense_is_refused_and_leaves_no_event() {
         let other = KINDS[(KINDS.iter().position(|one| *one == kind).unwrap() + 1) % 5];
         let foreign = id(of_kind(&figure, other));
         boss.get(&format!("/api/{kind}/{foreign}")).await.refused(404, "entity_not_found");
-        boss.patch(&format!("/api/{kind}/{foreign}"), json!({"name": "x"})).await.refused(404, "entity_not_found");
+        boss.patch(&format!("/api/{kind}/{foreign}"), json!({"name": "x"}))
+            .await
+            .refused(404, "entity_not_found");
         for into in [foreign, NOBODY, "nothing", "🎌", ""] {
-            boss.post(&format!("{path}/merge"), json!({"into": into})).await.refused_field(404, "entity_not_found", "into");
+            boss.post(&format!("{path}/merge"), json!({"into": into})).await.refused_field(
+                404,
+                "entity_not_found",
+                "into",
+            );
         }
-        boss.post(&format!("{path}/merge"), json!({"into": "harbour"})).await.refused_field(409, "merge_impossible", "into");
+        boss.post(&format!("{path}/merge"), json!({"into": "harbour"})).await.refused_field(
+            409,
+            "merge_impossible",
+            "into",
+        );
         boss.post(&format!("{path}/merge"), json!({})).await.refused_field(422, "missing_field", "into");
     }
-    boss.patch("/api/stores/harbour", json!({"mal_id": null})).await.refused_field(422, "invalid_field", "mal_id");
+    boss.patch("/api/stores/harbour", json!({"mal_id": null})).await.refused_field(
+        422,
+        "invalid_field",
+        "mal_id",
+    );
     let after: i64 = app.scalar("SELECT count(*) FROM events").await;
     assert_eq!(after, before);
 }
@@ -239,7 +258,11 @@ async fn everything_that_pointed_at_a_merged_entry_points_at_the_winner() {
     }
     for filter in ["manufacturer", "series", "character"] {
         for key in ["harbor", "harbour"] {
-            assert_eq!(listed(&boss, &format!("/api/figures?{filter}={key}&sort=name")).await, ["One", "Two"], "{filter}={key}");
+            assert_eq!(
+                listed(&boss, &format!("/api/figures?{filter}={key}&sort=name")).await,
+                ["One", "Two"],
+                "{filter}={key}"
+            );
         }
     }
     let three = add(&boss, "Three", naming("HARBOR")).await;

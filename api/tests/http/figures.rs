@@ -137,11 +137,14 @@ async fn a_figure_reads_as_it_was_added() {
         ("materials", json!("PVC, ABS")),
         ("release_date", json!("2027-01-01")),
         ("release_date_precision", json!("year")),
-        ("releases", json!([
-            {"release_date": "2027-01-01", "release_date_precision": "year"},
-            {"release_date": "2027-05-01", "release_date_precision": "month"},
-            {"release_date": "2028-11-20", "release_date_precision": "day"}
-        ])),
+        (
+            "releases",
+            json!([
+                {"release_date": "2027-01-01", "release_date_precision": "year"},
+                {"release_date": "2027-05-01", "release_date_precision": "month"},
+                {"release_date": "2028-11-20", "release_date_precision": "day"}
+            ]),
+        ),
         ("msrp_amount", json!("19800")),
         ("msrp_currency", json!("JPY")),
         ("jan", json!(JAN)),
@@ -188,9 +191,22 @@ async fn a_name_is_enough() {
     // Every optional field may also be null.
     let mut nulls = json!({"name": "初音ミク"});
     for field in [
-        "figure_type", "manufacturer", "sculptor", "scale", "height_mm", "materials", "release_date",
-        "release_date_precision", "msrp_amount", "msrp_currency", "jan", "version_name", "edition",
-        "official_image_url", "description", "mfc_id",
+        "figure_type",
+        "manufacturer",
+        "sculptor",
+        "scale",
+        "height_mm",
+        "materials",
+        "release_date",
+        "release_date_precision",
+        "msrp_amount",
+        "msrp_currency",
+        "jan",
+        "version_name",
+        "edition",
+        "official_image_url",
+        "description",
+        "mfc_id",
     ] {
         nulls[field] = Value::Null;
     }
@@ -226,19 +242,43 @@ async fn what_makes_no_sense_is_refused_with_its_field_and_leaves_no_event() {
         (json!({"name": "x", "series": numbered}), "too_many", "series"),
         (json!({"name": "x", "characters": numbered}), "too_many", "characters"),
         (json!({"name": "x", "releases": many(json!({"release_date": "2027"}))}), "too_many", "releases"),
-        (json!({"name": "x", "buy_links": many(json!({"store": "s", "path": "p"}))}), "too_many", "buy_links"),
+        (
+            json!({"name": "x", "buy_links": many(json!({"store": "s", "path": "p"}))}),
+            "too_many",
+            "buy_links",
+        ),
         (json!({"name": "x", "height_mm": 0}), "invalid_field", "height_mm"),
         (json!({"name": "x", "height_mm": 10_001}), "invalid_field", "height_mm"),
         (json!({"name": "x", "height_mm": 1.5}), "invalid_field", "height_mm"),
         (json!({"name": "x", "height_mm": "240"}), "invalid_field", "height_mm"),
         (json!({"name": "x", "msrp_amount": 19800, "msrp_currency": "JPY"}), "invalid_amount", "msrp_amount"),
-        (json!({"name": "x", "msrp_amount": "1.234", "msrp_currency": "EUR"}), "invalid_amount", "msrp_amount"),
+        (
+            json!({"name": "x", "msrp_amount": "1.234", "msrp_currency": "EUR"}),
+            "invalid_amount",
+            "msrp_amount",
+        ),
         (json!({"name": "x", "msrp_amount": "-1", "msrp_currency": "EUR"}), "invalid_amount", "msrp_amount"),
         (json!({"name": "x", "msrp_amount": "1e3", "msrp_currency": "EUR"}), "invalid_amount", "msrp_amount"),
-        (json!({"name": "x", "msrp_amount": "10000000000", "msrp_currency": "EUR"}), "invalid_amount", "msrp_amount"),
-        (json!({"name": "x", "msrp_amount": "9".repeat(80), "msrp_currency": "EUR"}), "invalid_amount", "msrp_amount"),
-        (json!({"name": "x", "msrp_amount": "100.50", "msrp_currency": "JPY"}), "invalid_amount", "msrp_amount"),
-        (json!({"name": "x", "msrp_amount": "1", "msrp_currency": "BTC"}), "unknown_currency", "msrp_currency"),
+        (
+            json!({"name": "x", "msrp_amount": "10000000000", "msrp_currency": "EUR"}),
+            "invalid_amount",
+            "msrp_amount",
+        ),
+        (
+            json!({"name": "x", "msrp_amount": "9".repeat(80), "msrp_currency": "EUR"}),
+            "invalid_amount",
+            "msrp_amount",
+        ),
+        (
+            json!({"name": "x", "msrp_amount": "100.50", "msrp_currency": "JPY"}),
+            "invalid_amount",
+            "msrp_amount",
+        ),
+        (
+            json!({"name": "x", "msrp_amount": "1", "msrp_currency": "BTC"}),
+            "unknown_currency",
+            "msrp_currency",
+        ),
         (json!({"name": "x", "msrp_amount": "1", "msrp_currency": 5}), "unknown_currency", "msrp_currency"),
         (json!({"name": "x", "msrp_amount": "1"}), "currency_missing", "msrp_currency"),
         (json!({"name": "x", "msrp_currency": "EUR"}), "currency_missing", "msrp_amount"),
@@ -270,7 +310,11 @@ async fn what_makes_no_sense_is_refused_with_its_field_and_leaves_no_event() {
         (json!({"name": "x", "mfc_id": 0}), "invalid_field", "mfc_id"),
         (json!({"name": "x", "mfc_id": -5}), "invalid_field", "mfc_id"),
         (json!({"name": "x", "mfc_id": "5"}), "invalid_field", "mfc_id"),
-        (json!({"name": "x", "official_image_url": "javascript:alert(1)"}), "invalid_field", "official_image_url"),
+        (
+            json!({"name": "x", "official_image_url": "javascript:alert(1)"}),
+            "invalid_field",
+            "official_image_url",
+        ),
         (json!({"name": "x", "description": "x".repeat(10_001)}), "invalid_field", "description"),
         (json!({"name": "x", "is_nsfw": "yes"}), "invalid_field", "is_nsfw"),
         (json!({"name": "x", "buy_links": [{"store": "s"}]}), "missing_field", "buy_links[0].path"),
@@ -282,14 +326,21 @@ async fn what_makes_no_sense_is_refused_with_its_field_and_leaves_no_event() {
         ),
         (json!({"name": "x", "slug": "mine"}), "unknown_field", "slug"),
         (json!({"name": "x", "created_by": NOBODY}), "unknown_field", "created_by"),
-        (json!({"name": "x", "buy_links": [{"store": "s", "path": "p", "x": 1}]}), "unknown_field", "buy_links[0].x"),
+        (
+            json!({"name": "x", "buy_links": [{"store": "s", "path": "p", "x": 1}]}),
+            "unknown_field",
+            "buy_links[0].x",
+        ),
     ];
     for (body, code, field) in cases {
         alice.post("/api/figures", body).await.refused_field(422, code, field);
     }
     alice.post("/api/figures", json!(["x"])).await.refused(422, "invalid_field");
     alice.raw(Method::POST, "/api/figures", "{\"name\": \"x\"").await.refused(400, "malformed_json");
-    alice.raw(Method::POST, "/api/figures", b"{\"name\": \"\xff\"}".to_vec()).await.refused(400, "malformed_json");
+    alice
+        .raw(Method::POST, "/api/figures", b"{\"name\": \"\xff\"}".to_vec())
+        .await
+        .refused(400, "malformed_json");
     let large = json!({"name": "x", "description": "x".repeat(70_000)});
     alice.post("/api/figures", large).await.refused(413, "body_too_large");
     let after: i64 = app.scalar("SELECT count(*) FROM events").await;
@@ -302,7 +353,9 @@ async fn what_is_no_figure_is_not_found() {
     let boss = app.register_admin("boss").await;
     let mina = add(&boss, "Mina", json!({})).await;
     let at = |key: &str| format!("/api/figures/{key}");
-    for key in [NOBODY, "no-such-slug", "%F0%9F%8E%8C", "%F0%9F%8E%8C%20%27--", "mina", "a%00b", "..%2F..%2Fetc"] {
+    for key in
+        [NOBODY, "no-such-slug", "%F0%9F%8E%8C", "%F0%9F%8E%8C%20%27--", "mina", "a%00b", "..%2F..%2Fetc"]
+    {
         for answer in [
             boss.get(&at(key)).await,
             boss.patch(&at(key), json!({"name": "x"})).await,
@@ -314,11 +367,17 @@ async fn what_is_no_figure_is_not_found() {
     boss.get(&at("%ff")).await.refused(400, "malformed_path");
     boss.get(&at(id(&mina)).to_uppercase().replace("/API/FIGURES", "/api/figures")).await.ok();
     for into in [NOBODY, "no-such-slug", "🎌", ""] {
-        boss.post(&at(&format!("{}/merge", id(&mina))), json!({"into": into}))
-            .await
-            .refused_field(404, "figure_not_found", "into");
+        boss.post(&at(&format!("{}/merge", id(&mina))), json!({"into": into})).await.refused_field(
+            404,
+            "figure_not_found",
+            "into",
+        );
     }
-    boss.post(&at(&format!("{}/merge", id(&mina))), json!({})).await.refused_field(422, "missing_field", "into");
+    boss.post(&at(&format!("{}/merge", id(&mina))), json!({})).await.refused_field(
+        422,
+        "missing_field",
+        "into",
+    );
 }
 
 #[tokio::test]
@@ -370,7 +429,9 @@ async fn a_figure_is_corrected_field_by_field() {
 async fn a_new_date_takes_the_place_of_the_first_release_and_re_runs_stay() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
-    let made = add(&alice, "Mina", json!({"releases": [{"release_date": "2027-05"}, {"release_date": "2029"}]})).await;
+    let made =
+        add(&alice, "Mina", json!({"releases": [{"release_date": "2027-05"}, {"release_date": "2029"}]}))
+            .await;
     let path = format!("/api/figures/{}", id(&made));
     let dates = |figure: &Value| -> Vec<String> {
         let all = figure["releases"].as_array().unwrap();
@@ -378,20 +439,27 @@ async fn a_new_date_takes_the_place_of_the_first_release_and_re_runs_stay() {
     };
     let after = alice.patch(&path, json!({"release_date": "2027-08-17"})).await.ok();
     assert_eq!(dates(&after), ["2027-08-17", "2029-01-01"]);
-    assert_eq!((&after["release_date"], &after["release_date_precision"]), (&json!("2027-08-17"), &json!("day")));
+    assert_eq!(
+        (&after["release_date"], &after["release_date_precision"]),
+        (&json!("2027-08-17"), &json!("day"))
+    );
     let after = alice.patch(&path, json!({"release_date": null})).await.ok();
     assert_eq!(dates(&after), ["2029-01-01"]);
     assert_eq!(after["release_date_precision"], "year");
-    let after = alice.patch(&path, json!({"releases": [{"release_date": "2031"}], "release_date": "2030"})).await.ok();
+    let after = alice
+        .patch(&path, json!({"releases": [{"release_date": "2031"}], "release_date": "2030"}))
+        .await
+        .ok();
     assert_eq!(dates(&after), ["2030-01-01", "2031-01-01"]);
     let after = alice.patch(&path, json!({"releases": null})).await.ok();
     assert_eq!((dates(&after).len(), &after["release_date"]), (0, &Value::Null));
     let after = alice.patch(&path, json!({"release_date": "2027-05"})).await.ok();
     assert_eq!(dates(&after), ["2027-05-01"]);
-    alice
-        .patch(&path, json!({"release_date_precision": "year"}))
-        .await
-        .refused_field(422, "invalid_field", "release_date_precision");
+    alice.patch(&path, json!({"release_date_precision": "year"})).await.refused_field(
+        422,
+        "invalid_field",
+        "release_date_precision",
+    );
 }
 
 #[tokio::test]
@@ -596,7 +664,9 @@ async fn each_figure_carries_one_marker_of_the_viewer() {
         ("Wished", json!("wished")),
     ];
     assert_eq!(markers(&list), expected.map(|(name, marker)| (name.to_owned(), marker)));
-    for (figure, marker) in [(&wished, "wished"), (&owned, "owned"), (&coming, "preordered"), (&both, "preordered")] {
+    for (figure, marker) in
+        [(&wished, "wished"), (&owned, "owned"), (&coming, "preordered"), (&both, "preordered")]
+    {
         assert_eq!(alice.get(&format!("/api/figures/{}", id(figure))).await.ok()["viewer"], marker);
         assert_eq!(bob.get(&format!("/api/figures/{}", id(figure))).await.ok()["viewer"], Value::Null);
     }
@@ -646,7 +716,11 @@ async fn nsfw_figures_are_hidden_blurred_or_shown_as_each_wants() {
     assert_eq!((&opened["name"], &opened["blurred"]), (&json!("Night Mina"), &json!(true)));
     let opened = alice.get(&format!("/api/figures/by-jan?jan={JAN}&confirm_nsfw=true")).await.ok();
     assert_eq!(opened["figure"]["name"], "Night Mina");
-    alice.get(&format!("{path}?confirm_nsfw=maybe")).await.refused_field(422, "invalid_field", "confirm_nsfw");
+    alice.get(&format!("{path}?confirm_nsfw=maybe")).await.refused_field(
+        422,
+        "invalid_field",
+        "confirm_nsfw",
+    );
 }
 
 #[tokio::test]
@@ -655,10 +729,15 @@ async fn everything_of_a_merged_figure_is_the_winners() {
     let boss = app.register_admin("boss").await;
     let alice = app.register("alice").await;
     let me = user_id(&alice).await;
-    let loser = add(&alice, "Mina (double)", json!({
-        "jan": JAN, "mfc_id": 7, "series": ["Tides", "Waves"], "sculptor": "Aoi",
-        "buy_links": [{"store": "Harbour", "path": "/1"}]
-    })).await;
+    let loser = add(
+        &alice,
+        "Mina (double)",
+        json!({
+            "jan": JAN, "mfc_id": 7, "series": ["Tides", "Waves"], "sculptor": "Aoi",
+            "buy_links": [{"store": "Harbour", "path": "/1"}]
+        }),
+    )
+    .await;
     let winner = add(&alice, "Mina", json!({"series": ["Tides"]})).await;
     let third = add(&alice, "Mina the third", json!({"mfc_id": 8})).await;
     owns(&app, me, &loser).await;
@@ -688,12 +767,15 @@ async fn everything_of_a_merged_figure_is_the_winners() {
     assert_eq!(names_left["items"].as_array().unwrap().len(), 2);
 
     // What it gained can be corrected like anything else.
-    let after = alice.patch(&path(&loser), json!({"series": ["Tides"], "buy_links": [], "name": "Mina!"})).await.ok();
+    let after =
+        alice.patch(&path(&loser), json!({"series": ["Tides"], "buy_links": [], "name": "Mina!"})).await.ok();
     assert_eq!((&after["id"], &after["name"]), (&winner["id"], &json!("Mina!")));
     assert_eq!(names(&after["series"]), ["Tides"]);
     assert_eq!(after["buy_links"], json!([]));
 
-    let merge = async |from: &Value, into: &Value| boss.post(&format!("{}/merge", path(from)), json!({"into": into["id"]})).await;
+    let merge = async |from: &Value, into: &Value| {
+        boss.post(&format!("{}/merge", path(from)), json!({"into": into["id"]})).await
+    };
     merge(&loser, &winner).await.refused_field(409, "merge_impossible", "into");
     merge(&winner, &winner).await.refused_field(409, "merge_impossible", "into");
     merge(&winner, &loser).await.refused_field(409, "merge_impossible", "into");
@@ -703,7 +785,8 @@ async fn everything_of_a_merged_figure_is_the_winners() {
     for place in [path(&loser), loser_slug, path(&winner)] {
         assert_eq!(alice.get(&place).await.ok()["id"], third["id"], "{place}");
     }
-    let refused = alice.post("/api/figures", json!({"name": "x", "jan": JAN})).await.refused(409, "jan_taken");
+    let refused =
+        alice.post("/api/figures", json!({"name": "x", "jan": JAN})).await.refused(409, "jan_taken");
     assert_eq!(refused["figure_id"], third["id"]);
     assert_eq!(alice.get(&path(&third)).await.ok()["viewer"], "owned", "owning comes before wishing");
 }
@@ -716,7 +799,8 @@ async fn a_merge_sent_twice_is_one_merge() {
     let path = format!("/api/figures/{}/merge", id(&a));
     for _ in 0..2 {
         let body = json!({"into": id(&b)});
-        let answer = boss.send(Method::POST, &path, |r| r.header("idempotency-key", "m").json(&body)).await.ok();
+        let answer =
+            boss.send(Method::POST, &path, |r| r.header("idempotency-key", "m").json(&body)).await.ok();
         assert_eq!(answer["id"], b["id"]);
     }
 }
@@ -727,7 +811,8 @@ async fn a_write_stands_while_the_read_models_are_behind() {
     let alice = app.register("alice").await;
     app.stop_folding();
     let answer = alice.post("/api/figures", json!({"name": "Mina"})).await;
-    let (place, position) = (answer.header("location").to_owned(), answer.header("x-event-position").to_owned());
+    let (place, position) =
+        (answer.header("location").to_owned(), answer.header("x-event-position").to_owned());
     assert_eq!(answer.of(202)["code"], "read_model_behind");
     let early = alice.send(Method::GET, &place, |r| r.header("x-min-position", &position)).await;
     early.refused(503, "read_model_behind");

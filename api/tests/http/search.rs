@@ -1,37 +1,61 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use workers::imports::{Mode, catalogue};
 
 use super::figures::{add, get_at, id, names, owns, preorders, user_id, wishes};
 use crate::support::{TestApp, TestClient};
 
+/// How long reading in a whole catalogue may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A small catalogue; the names are in no special order.
-async fn catalogue(client: &TestClient) -> Vec<Value> {
+async fn small_catalogue(client: &TestClient) -> Vec<Value> {
     let mut made = Vec::new();
     for (name, more) in [
-        ("Racing Miku 2016 Ver.", json!({
-            "figure_type": "nendoroid", "manufacturer": "Good Smile Company", "series": ["Racing Miku"],
-            "characters": ["Hatsune Miku"], "release_date": "2016-10"
-        })),
-        ("Racing Miku 2019 Ver.", json!({
-            "figure_type": "nendoroid", "manufacturer": "Good Smile Company", "series": ["Racing Miku"],
-            "characters": ["Hatsune Miku"], "release_date": "2019-12-05",
-            "releases": [{"release_date": "2024"}]
-        })),
-        ("Hatsune Miku: Deep Sea Girl", json!({
-            "figure_type": "scale", "manufacturer": "ALTER", "series": ["Vocaloid"],
-            "characters": ["Hatsune Miku"], "release_date": "2019-12-31", "scale": "1/8"
-        })),
-        ("初音ミク 雪ミク", json!({
-            "figure_type": "figma", "manufacturer": "Max Factory", "series": ["Vocaloid", "Snow Miku"],
-            "characters": ["Hatsune Miku"]
-        })),
-        ("Saber Lily", json!({
-            "figure_type": "scale", "manufacturer": "ALTER", "series": ["Fate/stay night"],
-            "characters": ["Saber"], "release_date": "2020"
-        })),
-        ("Night Saber", json!({
-            "figure_type": "scale", "manufacturer": "Native", "series": ["Fate/stay night"],
-            "characters": ["Saber"], "is_nsfw": true, "release_date": "2021-02"
-        })),
+        (
+            "Racing Miku 2016 Ver.",
+            json!({
+                "figure_type": "nendoroid", "manufacturer": "Good Smile Company", "series": ["Racing Miku"],
+                "characters": ["Hatsune Miku"], "release_date": "2016-10"
+            }),
+        ),
+        (
+            "Racing Miku 2019 Ver.",
+            json!({
+                "figure_type": "nendoroid", "manufacturer": "Good Smile Company", "series": ["Racing Miku"],
+                "characters": ["Hatsune Miku"], "release_date": "2019-12-05",
+                "releases": [{"release_date": "2024"}]
+            }),
+        ),
+        (
+            "Hatsune Miku: Deep Sea Girl",
+            json!({
+                "figure_type": "scale", "manufacturer": "ALTER", "series": ["Vocaloid"],
+                "characters": ["Hatsune Miku"], "release_date": "2019-12-31", "scale": "1/8"
+            }),
+        ),
+        (
+            "初音ミク 雪ミク",
+            json!({
+                "figure_type": "figma", "manufacturer": "Max Factory", "series": ["Vocaloid", "Snow Miku"],
+                "characters": ["Hatsune Miku"]
+            }),
+        ),
+        (
+            "Saber Lily",
+            json!({
+                "figure_type": "scale", "manufacturer": "ALTER", "series": ["Fate/stay night"],
+                "characters": ["Saber"], "release_date": "2020"
+            }),
+        ),
+        (
+            "Night Saber",
+            json!({
+                "figure_type": "scale", "manufacturer": "Native", "series": ["Fate/stay night"],
+                "characters": ["Saber"], "is_nsfw": true, "release_date": "2021-02"
+            }),
+        ),
     ] {
         made.push(add(client, name, more).await);
     }
@@ -56,17 +80,32 @@ fn owned(pairs: &[(&str, i64)]) -> Vec<(String, i64)> {
 async fn words_find_names_makers_series_and_characters_in_spite_of_typos() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
-    catalogue(&alice).await;
+    small_catalogue(&alice).await;
     let racing = ["Racing Miku 2016 Ver.", "Racing Miku 2019 Ver."];
-    for query in ["racing miku", "RACING  MIKU", "miku racing", "hatsnue racing", "hatsune mku racing", "raccing goodsmile"] {
+    for query in [
+        "racing miku",
+        "RACING  MIKU",
+        "miku racing",
+        "hatsnue racing",
+        "hatsune mku racing",
+        "raccing goodsmile",
+    ] {
         assert_eq!(found(&alice, &format!("q={}", query.replace(' ', "%20"))).await, racing, "{query}");
     }
-    assert_eq!(found(&alice, "q=racing%202019").await, ["Racing Miku 2019 Ver."], "a year is no typo of another");
+    assert_eq!(
+        found(&alice, "q=racing%202019").await,
+        ["Racing Miku 2019 Ver."],
+        "a year is no typo of another"
+    );
     assert_eq!(found(&alice, "q=deep%20see%20girl").await, ["Hatsune Miku: Deep Sea Girl"]);
     assert_eq!(found(&alice, "q=alter%20saber").await, ["Saber Lily"]);
     assert_eq!(found(&alice, "q=%E3%83%9F%E3%82%AF").await, ["初音ミク 雪ミク"]);
     assert_eq!(found(&alice, "q=%E9%9B%AA").await, ["初音ミク 雪ミク"]);
-    assert_eq!(found(&alice, "q=%EF%BC%B3%EF%BD%81%EF%BD%82%EF%BD%85%EF%BD%92%20lily").await, ["Saber Lily"], "wide letters");
+    assert_eq!(
+        found(&alice, "q=%EF%BC%B3%EF%BD%81%EF%BD%82%EF%BD%85%EF%BD%92%20lily").await,
+        ["Saber Lily"],
+        "wide letters"
+    );
     for nothing in ["xylophone", "50%25", "%5C", "_____", "%F0%9F%8E%8C", "%27%3B%20--"] {
         assert_eq!(found(&alice, &format!("q={nothing}")).await, Vec::<String>::new(), "{nothing}");
     }
@@ -89,7 +128,7 @@ async fn what_was_looked_for_comes_first() {
 async fn filters_narrow_down_by_slug_or_id() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
-    let made = catalogue(&alice).await;
+    let made = small_catalogue(&alice).await;
     let alter = id(&made[2]["manufacturer"]).to_owned();
     let (racing, miku) = (id(&made[0]["series"][0]).to_owned(), id(&made[0]["characters"][0]).to_owned());
     let lily = ["Hatsune Miku: Deep Sea Girl", "Saber Lily"];
@@ -118,9 +157,12 @@ async fn filters_narrow_down_by_slug_or_id() {
 async fn a_month_range_finds_any_announced_release_in_it() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
-    catalogue(&alice).await;
+    small_catalogue(&alice).await;
     for (query, expected) in [
-        ("released_from=2019-12&released_to=2019-12", vec!["Hatsune Miku: Deep Sea Girl", "Racing Miku 2019 Ver."]),
+        (
+            "released_from=2019-12&released_to=2019-12",
+            vec!["Hatsune Miku: Deep Sea Girl", "Racing Miku 2019 Ver."],
+        ),
         ("released_to=2016-10", vec!["Racing Miku 2016 Ver."]),
         ("released_to=2016-09", vec![]),
         // Only the year is known, so it may be in any month of it.
@@ -139,7 +181,7 @@ async fn a_month_range_finds_any_announced_release_in_it() {
 async fn a_facet_ignores_its_own_filter_and_obeys_the_others_and_nsfw() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
-    let made = catalogue(&alice).await;
+    let made = small_catalogue(&alice).await;
     let me = user_id(&alice).await;
     wishes(&app, me, &made[0]).await;
     owns(&app, me, &made[4]).await;
@@ -148,8 +190,14 @@ async fn a_facet_ignores_its_own_filter_and_obeys_the_others_and_nsfw() {
     assert_eq!(facets["total"], 6);
     assert_eq!(counts(&facets["type"]), owned(&[("scale", 3), ("nendoroid", 2), ("figma", 1)]));
     assert_eq!(facets["type"][1]["label"], "Nendoroid");
-    assert_eq!(counts(&facets["manufacturer"]), owned(&[("ALTER", 2), ("Good Smile Company", 2), ("Max Factory", 1), ("Native", 1)]));
-    assert_eq!(counts(&facets["series"]), owned(&[("Fate/stay night", 2), ("Racing Miku", 2), ("Vocaloid", 2), ("Snow Miku", 1)]));
+    assert_eq!(
+        counts(&facets["manufacturer"]),
+        owned(&[("ALTER", 2), ("Good Smile Company", 2), ("Max Factory", 1), ("Native", 1)])
+    );
+    assert_eq!(
+        counts(&facets["series"]),
+        owned(&[("Fate/stay night", 2), ("Racing Miku", 2), ("Vocaloid", 2), ("Snow Miku", 1)])
+    );
     assert_eq!(counts(&facets["character"]), owned(&[("Hatsune Miku", 4), ("Saber", 2)]));
     assert_eq!(facets["relation"], json!({"preordered": 1, "owned": 1, "wished": 1}));
 
@@ -180,21 +228,42 @@ async fn a_facet_ignores_its_own_filter_and_obeys_the_others_and_nsfw() {
 async fn every_order_is_leafed_through_without_gap_or_repeat() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
-    catalogue(&alice).await;
+    small_catalogue(&alice).await;
     for (query, expected) in [
         ("", vec![]),
-        ("sort=name", vec![
-            "Hatsune Miku: Deep Sea Girl", "Night Saber", "Racing Miku 2016 Ver.", "Racing Miku 2019 Ver.",
-            "Saber Lily", "初音ミク 雪ミク",
-        ]),
-        ("sort=newest", vec![
-            "Night Saber", "Saber Lily", "初音ミク 雪ミク", "Hatsune Miku: Deep Sea Girl",
-            "Racing Miku 2019 Ver.", "Racing Miku 2016 Ver.",
-        ]),
-        ("sort=release", vec![
-            "Night Saber", "Saber Lily", "Hatsune Miku: Deep Sea Girl", "Racing Miku 2019 Ver.",
-            "Racing Miku 2016 Ver.", "初音ミク 雪ミク",
-        ]),
+        (
+            "sort=name",
+            vec![
+                "Hatsune Miku: Deep Sea Girl",
+                "Night Saber",
+                "Racing Miku 2016 Ver.",
+                "Racing Miku 2019 Ver.",
+                "Saber Lily",
+                "初音ミク 雪ミク",
+            ],
+        ),
+        (
+            "sort=newest",
+            vec![
+                "Night Saber",
+                "Saber Lily",
+                "初音ミク 雪ミク",
+                "Hatsune Miku: Deep Sea Girl",
+                "Racing Miku 2019 Ver.",
+                "Racing Miku 2016 Ver.",
+            ],
+        ),
+        (
+            "sort=release",
+            vec![
+                "Night Saber",
+                "Saber Lily",
+                "Hatsune Miku: Deep Sea Girl",
+                "Racing Miku 2019 Ver.",
+                "Racing Miku 2016 Ver.",
+                "初音ミク 雪ミク",
+            ],
+        ),
         ("q=miku", vec![]),
         ("q=saber&sort=release", vec!["Night Saber", "Saber Lily"]),
     ] {
@@ -261,4 +330,53 @@ async fn queries_that_make_no_sense_are_refused() {
         let answer = alice.get(&format!("/api/figures?q=x&cursor={cursor}")).await;
         assert!(answer.status.as_u16() < 500, "{key}: {}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn the_real_catalogue_is_found_as_collectors_type_it() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/nendoroids.jsonl");
+    let Ok(file) = std::fs::read(path) else {
+        println!("skipped: there is no {path}");
+        return;
+    };
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    let types = ["nendoroid".to_owned(), "other".to_owned()];
+    let report = catalogue::import(&app.state.store, &types, &file, Mode::Append, &|_| ()).await.unwrap();
+    let position = report.position.unwrap();
+    let reached = app.state.projections.wait_for(&["figures", "entities"], position, PATIENCE).await;
+    assert!(reached.is_reached());
+    let facets = alice.get("/api/figures/facets").await.ok();
+    assert_eq!(facets["total"], 1_595);
+    assert_eq!(counts(&facets["manufacturer"]).first().map(|one| one.0.as_str()), Some("Good Smile Company"));
+
+    for (query, words) in [
+        ("hatsune mku racing", vec!["Racing Miku"]),
+        ("hatsnue miku", vec!["Miku"]),
+        ("sabre", vec!["Saber"]),
+        ("saber lilly", vec!["Saber Lily"]),
+        ("tanjiroo", vec!["Tanjiro"]),
+        ("demon slyaer nezuko", vec!["Nezuko"]),
+        ("はつねみく", vec!["はつねみく"]),
+        ("zelda wind waker", vec!["Zelda", "Wind Waker"]),
+    ] {
+        let list = alice.get(&format!("/api/figures?limit=3&q={}", query.replace(' ', "%20"))).await.ok();
+        let names = names(&list["items"]);
+        let first = names.first().copied().unwrap_or_default();
+        assert!(words.iter().all(|word| first.contains(word)), "{query}: {names:?}");
+    }
+    // Every figure is on exactly one page.
+    let mut seen = std::collections::BTreeSet::new();
+    let mut path = "/api/figures?limit=200&sort=release".to_owned();
+    loop {
+        let page = alice.get(&path).await.ok();
+        for one in page["items"].as_array().unwrap() {
+            assert!(seen.insert(id(one).to_owned()), "{} twice", one["name"]);
+        }
+        match page["next_cursor"].as_str() {
+            Some(cursor) => path = format!("/api/figures?limit=200&sort=release&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 1_595);
 }

@@ -45,7 +45,7 @@ pub enum FoldError {
     Unfit(String),
 }
 
-/// The tables of one projection. Declared by [`row_set!`](crate::engine::row_set).
+/// The tables of one projection. Declared by `row_set!`.
 pub trait RowSet: Default + Send + 'static {
     /// All of them.
     fn tables(&mut self) -> Vec<&mut dyn AnyTable>;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// A statement whose parameters are being bound.
 pub type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
-/// A row of one table. Write none by hand: [`row!`](crate::engine::row) makes them.
+/// A row of one table. Write none by hand: `row!` makes them.
 pub trait Row: Clone + PartialEq + Send + Sync + 'static {
     /// What tells its rows apart.
     type Key: Key;

@@ -404,9 +404,9 @@ fn msrp(amount: Option<&Given>, currency: Option<&Given>) -> Result<Option<Money
     let currency = currency.map(|given| given.currency("msrp_currency")).transpose()?;
     match (amount, currency) {
         (None, None) => Ok(None),
-        (Some(amount), Some(currency)) => Money::new(amount, currency).map(Some).map_err(|error| {
-            Problem::from(INVALID_AMOUNT).detail(error.to_string()).field("msrp_amount")
-        }),
+        (Some(amount), Some(currency)) => Money::new(amount, currency)
+            .map(Some)
+            .map_err(|error| Problem::from(INVALID_AMOUNT).detail(error.to_string()).field("msrp_amount")),
         (Some(_), None) => Err(Problem::from(CURRENCY_MISSING).field("msrp_currency")),
         (None, Some(_)) => Err(Problem::from(CURRENCY_MISSING)
             .detail("a currency needs the amount it is of beside it")

@@ -10,12 +10,7 @@ use axum::{
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
 };
-use domain::{
-    commands::MergeFigures,
-    ids::FigureId,
-    refusal::Code,
-    stream::Position,
-};
+use domain::{commands::MergeFigures, ids::FigureId, refusal::Code, stream::Position};
 use operational::{figure_types, users::User};
 use projections::{
     figures::queries::{self, Filter, Sort},

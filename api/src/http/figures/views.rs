@@ -297,20 +297,23 @@ fn example_listed() -> Value {
 }
 
 fn example_whole() -> Value {
-    with(example_listed(), json!({
-        "sculptor": entity(3, "Aoi Hoshi", "aoi-hoshi"),
-        "height_mm": 240,
-        "materials": "PVC, ABS",
-        "edition": null,
-        "releases": [{"release_date": "2027-05-01", "release_date_precision": "month"}],
-        "jan": "4580590123458",
-        "mfc_id": null,
-        "description": null,
-        "buy_links": [{"store": entity(6, "Harbour Hobby", "harbour-hobby"), "path": "/item/4711"}],
-        "can_edit": true,
-        "created_at": "2026-01-17T09:30:00Z",
-        "updated_at": "2026-01-17T09:30:00Z"
-    }))
+    with(
+        example_listed(),
+        json!({
+            "sculptor": entity(3, "Aoi Hoshi", "aoi-hoshi"),
+            "height_mm": 240,
+            "materials": "PVC, ABS",
+            "edition": null,
+            "releases": [{"release_date": "2027-05-01", "release_date_precision": "month"}],
+            "jan": "4580590123458",
+            "mfc_id": null,
+            "description": null,
+            "buy_links": [{"store": entity(6, "Harbour Hobby", "harbour-hobby"), "path": "/item/4711"}],
+            "can_edit": true,
+            "created_at": "2026-01-17T09:30:00Z",
+            "updated_at": "2026-01-17T09:30:00Z"
+        }),
+    )
 }
 
 fn example_gate() -> Value {

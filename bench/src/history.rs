@@ -1,0 +1,378 @@
+//! Made-up logs, written straight into the log's table: what years of use leave behind, in seconds.
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use domain::collection::{CollectionEvent, Condition, Cost, Origin, UnwishReason};
+use domain::dates::{Precision, ReleaseDate};
+use domain::entity::{EntityEvent, EntityKind};
+use domain::figure::{Details, Entry, FigureEvent};
+use domain::ids::{CommandId, EntityId, EventId, FigureId, PieceId, PreorderId, UserId};
+use domain::money::{Amount, Currency, Money};
+use domain::preorder::{DateChanged, Placed, PreorderEvent, SlipSource, Status};
+use domain::stream::{Event, StreamId, Version};
+use domain::text::{Line, Location, Name, Note};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolCopyExt;
+use std::collections::HashMap;
+use std::fmt::Write;
+use uuid::Uuid;
+
+const CHUNK: usize = 1 << 20;
+
+/// Events on their way into an empty log.
+pub struct LogWriter<'p> {
+    pool: &'p PgPool,
+    text: String,
+    position: i64,
+    versions: HashMap<StreamId, Version>,
+    begun: DateTime<Utc>,
+    random: u64,
+}
+
+impl<'p> LogWriter<'p> {
+    /// Goes on after what the log holds; streams begin anew.
+    pub async fn new(pool: &'p PgPool) -> anyhow::Result<Self> {
+        let head: Option<i64> = sqlx::query_scalar("SELECT max(position) FROM events").fetch_one(pool).await?;
+        let begun = Utc::now() - TimeDelta::days(365);
+        Ok(Self {
+            pool,
+            text: String::new(),
+            position: head.unwrap_or(0),
+            versions: HashMap::new(),
+            begun,
+            random: 0x9e37_79b9_7f4a_7c15,
+        })
+    }
+
+    /// A number below `end`, the same ones in every run.
+    pub fn random(&mut self, end: u64) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random % end.max(1)
+    }
+
+    /// A time-ordered id of the moment that the next event has.
+    pub fn id(&mut self) -> Uuid {
+        let mut bytes = [0_u8; 10];
+        for half in bytes.chunks_mut(8) {
+            let random = self.random(u64::MAX).to_be_bytes();
+            half.iter_mut().zip(random).for_each(|(to, from)| *to = from);
+        }
+        let millis = u64::try_from(self.now().timestamp_millis()).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.begun + TimeDelta::milliseconds(self.position)
+    }
+
+    /// The position of the last event.
+    pub fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// Appends an event.
+    pub async fn tell(
+        &mut self,
+        stream: StreamId,
+        owner: Option<UserId>,
+        event: impl Into<Told>,
+    ) -> anyhow::Result<()> {
+        let event: Event = event.into().0;
+        self.position += 1;
+        let (id, command) = (EventId(self.id()), CommandId(self.id()));
+        let version = self.versions.entry(stream.clone()).or_default();
+        *version = version.next();
+        let actor = owner.map_or(String::new(), |owner| format!(r#""actor":"{owner}","#));
+        let payload = event.to_json()?.replace('\\', r"\\");
+        let owner = owner.map_or("\\N".to_owned(), |owner| owner.to_string());
+        let now = self.begun + TimeDelta::milliseconds(self.position);
+        writeln!(
+            self.text,
+            "{}\t{version}\t{}\t{id}\t{owner}\t{}\t{}\t{}\t{}\t{payload}\t{{{actor}\"command_id\":\"{command}\"}}",
+            self.position,
+            now.to_rfc3339(),
+            stream.aggregate_type(),
+            stream.aggregate_id(),
+            event.event_type(),
+            event.event_version(),
+        )?;
+        if self.text.len() > CHUNK { self.send().await } else { Ok(()) }
+    }
+
+    async fn send(&mut self) -> anyhow::Result<()> {
+        let mut copy = self
+            .pool
+            .copy_in_raw(
+                "COPY events (position, sequence, recorded_at, event_id, owner_id, aggregate_type, \
+                 aggregate_id, event_type, event_version, payload, metadata) FROM STDIN",
+            )
+            .await?;
+        copy.send(self.text.as_bytes()).await?;
+        copy.finish().await?;
+        self.text.clear();
+        Ok(())
+    }
+
+    /// Writes what is left.
+    pub async fn finish(mut self) -> anyhow::Result<i64> {
+        self.send().await?;
+        sqlx::query("ANALYZE events").execute(self.pool).await?;
+        Ok(self.position)
+    }
+}
+
+/// An event of any aggregate.
+pub struct Told(Event);
+
+macro_rules! told {
+    ($($from:ident => $variant:ident),*) => {$(
+        impl From<$from> for Told {
+            fn from(event: $from) -> Self {
+                Self(Event::$variant(event))
+            }
+        }
+    )*};
+}
+told!(CollectionEvent => Collection, PreorderEvent => Preorder, FigureEvent => Figure, EntityEvent => Entity);
+
+/// A figure of the made-up catalogue, as far as the contenders need it.
+#[derive(Clone)]
+pub struct MadeFigure {
+    /// Its id.
+    pub id: FigureId,
+    /// Its maker.
+    pub maker: EntityId,
+    /// Its series.
+    pub series: EntityId,
+    /// Its name.
+    pub name: String,
+    /// Its slug.
+    pub slug: String,
+}
+
+/// What the made-up catalogue holds.
+pub struct Catalogue {
+    /// Figures.
+    pub figures: Vec<MadeFigure>,
+    /// Stores.
+    pub stores: Vec<EntityId>,
+}
+
+impl Catalogue {
+    /// The figure at a place, counted round.
+    pub fn figure(&self, place: usize) -> anyhow::Result<&MadeFigure> {
+        self.figures.get(place % self.figures.len().max(1)).ok_or_else(|| anyhow::anyhow!("no figures"))
+    }
+}
+
+const WORDS: [&str; 16] = [
+    "Miku", "Rem", "Saber", "Asuka", "Racing", "Summer", "Winter", "Bunny", "Kimono", "Maid", "Knight",
+    "Idol", "Festival", "Deluxe", "Anniversary", "Starlight",
+];
+
+/// Writes makers, series, stores and figures.
+pub async fn catalogue(log: &mut LogWriter<'_>, figures: usize) -> anyhow::Result<Catalogue> {
+    let mut named = HashMap::new();
+    for (kind, word, count) in [
+        (EntityKind::Manufacturer, "Maker", (figures / 100).clamp(10, 300)),
+        (EntityKind::Series, "Series", (figures / 20).clamp(10, 2_000)),
+        (EntityKind::Store, "Store", 20),
+    ] {
+        let mut ids = Vec::new();
+        for n in 0..count {
+            let id = EntityId(log.id());
+            let event = EntityEvent::Named {
+                entity_id: id,
+                kind,
+                name: Name::new(&format!("{word} {n}"))?,
+                slug: format!("{}-{n}", word.to_lowercase()),
+                created_by: None,
+            };
+            log.tell(StreamId::Entity(id), None, event).await?;
+            ids.push(id);
+        }
+        named.insert(word, ids);
+    }
+    let (makers, series) = (named.remove("Maker").unwrap_or_default(), named.remove("Series").unwrap_or_default());
+    let mut made = Vec::new();
+    for n in 0..figures {
+        let id = FigureId(log.id());
+        let pick = |list: &[EntityId], n: usize| list.get(n % list.len().max(1)).copied();
+        let (Some(maker), Some(of)) = (pick(&makers, n * 7), pick(&series, n * 3)) else { continue };
+        let mut word = || {
+            let place = usize::try_from(log.random(16)).unwrap_or_default();
+            WORDS.get(place).copied().unwrap_or("Figure")
+        };
+        let name = format!("{} {} {} {n}", word(), word(), word());
+        let slug = format!("figure-{n}");
+        let release = ReleaseDate::new(day(n), Precision::Month)?;
+        let entry = Entry {
+            figure_id: id,
+            slug: slug.clone(),
+            name: Name::new(&name)?,
+            figure_type: Line::new("scale")?,
+            manufacturer_id: Some(maker),
+            sculptor_id: None,
+            series_ids: vec![of],
+            character_ids: Vec::new(),
+            details: Details { scale: Some(Line::new("1/7")?), height_mm: Some(240), ..Details::default() },
+            releases: vec![release],
+            msrp: Some(Money::new("15800".parse()?, Currency::JPY)?),
+            jan: None,
+            mfc_id: None,
+            is_nsfw: n.is_multiple_of(20),
+            buy_links: Vec::new(),
+            created_by: None,
+            source: None,
+        };
+        log.tell(StreamId::Figure(id), None, FigureEvent::Catalogued(Box::new(entry))).await?;
+        made.push(MadeFigure { id, maker, series: of, name, slug });
+    }
+    Ok(Catalogue { figures: made, stores: named.remove("Store").unwrap_or_default() })
+}
+
+fn day(n: usize) -> NaiveDate {
+    let first = NaiveDate::from_ymd_opt(2019, 1, 1).unwrap_or_default();
+    first.checked_add_days(Days::new(u64::try_from(n % 2_500).unwrap_or_default())).unwrap_or(first)
+}
+
+/// A piece as it is usually entered.
+pub fn piece(id: PieceId, figure: FigureId, preordered: bool) -> anyhow::Result<CollectionEvent> {
+    Ok(CollectionEvent::PieceAdded {
+        piece_id: id,
+        figure_id: figure,
+        preordered,
+        condition: (!preordered).then_some(Condition::New),
+        cost: cost()?,
+        purchase_date: Some(day(1_000)),
+        store_id: None,
+        location: if preordered { None } else { Some(Location::new("Detolf 1")?) },
+        notes: None,
+        origin: Origin::Purchased,
+        origin_from: None,
+        value: None,
+        source: None,
+    })
+}
+
+/// What a piece usually costs.
+pub fn cost() -> anyhow::Result<Cost> {
+    Ok(Cost { price: Some("15800".parse::<Amount>()?), currency: Some(Currency::JPY), ..Cost::default() })
+}
+
+/// Writes collections that people have lived with: wishes, pieces, pre-orders and what comes of them, until
+/// the log holds so many events. Gives how many people there are.
+pub async fn lives(log: &mut LogWriter<'_>, catalogue: &Catalogue, until: i64) -> anyhow::Result<Vec<UserId>> {
+    let mut people = Vec::new();
+    while log.position() < until {
+        let user = UserId(log.id());
+        people.push(user);
+        let wants = 40 + log.random(160);
+        let mut pieces = Vec::new();
+        for _ in 0..wants {
+            if log.position() >= until {
+                break;
+            }
+            let place = usize::try_from(log.random(u64::MAX) >> 1).unwrap_or_default();
+            let figure = catalogue.figure(place)?.id;
+            one_figure(log, catalogue, user, figure, &mut pieces).await?;
+        }
+    }
+    Ok(people)
+}
+
+async fn one_figure(
+    log: &mut LogWriter<'_>,
+    catalogue: &Catalogue,
+    user: UserId,
+    figure: FigureId,
+    pieces: &mut Vec<PieceId>,
+) -> anyhow::Result<()> {
+    let home = StreamId::Collection(user);
+    let wished = log.random(3) == 0;
+    if wished {
+        let event = CollectionEvent::Wished { figure_id: figure, target: None, note: None };
+        log.tell(home.clone(), Some(user), event).await?;
+        if log.random(4) == 0 {
+            return Ok(());
+        }
+    }
+    let preordered = log.random(2) == 0;
+    let id = PieceId(log.id());
+    log.tell(home.clone(), Some(user), piece(id, figure, preordered)?).await?;
+    pieces.push(id);
+    if wished {
+        let event = CollectionEvent::Unwished { figure_id: figure, reason: UnwishReason::Owned };
+        log.tell(home.clone(), Some(user), event).await?;
+    }
+    if preordered {
+        preorder(log, catalogue, user, figure, id).await?;
+    }
+    let other = usize::try_from(log.random(u64::MAX) >> 1).unwrap_or_default() % pieces.len().max(1);
+    let Some(other) = pieces.get(other).copied() else { return Ok(()) };
+    match log.random(6) {
+        0 => {
+            let location = Some(Location::new("Detolf 2")?);
+            let event = CollectionEvent::PiecesMoved { piece_ids: vec![other], location };
+            log.tell(home, Some(user), event).await
+        }
+        1 => {
+            let notes = Some(Note::new("The base has a hairline crack at the back; bought it anyway.")?);
+            log.tell(home, Some(user), CollectionEvent::PieceNoted { piece_id: other, notes }).await
+        }
+        2 => {
+            let value = Money::new("21000".parse()?, Currency::JPY)?;
+            log.tell(home, Some(user), CollectionEvent::PieceValued { piece_id: other, value }).await
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn preorder(
+    log: &mut LogWriter<'_>,
+    catalogue: &Catalogue,
+    user: UserId,
+    figure: FigureId,
+    piece: PieceId,
+) -> anyhow::Result<()> {
+    let (stream, id) = (StreamId::Preorder(piece), PreorderId(log.id()));
+    let announced = ReleaseDate::new(day(1_500), Precision::Month)?;
+    let placed = Placed {
+        preorder_id: id,
+        user_id: user,
+        piece_id: piece,
+        figure_id: figure,
+        status: Status::Preordered,
+        release: Some(announced),
+        cost: cost()?,
+        deposit: None,
+        store_id: catalogue.stores.first().copied(),
+        tracking_url: None,
+        estimated_delivery_days: None,
+    };
+    log.tell(stream.clone(), Some(user), PreorderEvent::Placed(placed)).await?;
+    if log.random(2) == 0 {
+        let event = PreorderEvent::ReleaseDateSlipped(DateChanged {
+            preorder_id: id,
+            previous: announced,
+            release: ReleaseDate::new(day(1_620), Precision::Month)?,
+            source: SlipSource::Manual,
+            note: None,
+        });
+        log.tell(stream.clone(), Some(user), event).await?;
+    }
+    if log.random(4) == 0 {
+        return Ok(());
+    }
+    let at = log.now();
+    let shipped = PreorderEvent::Shipped {
+        preorder_id: id,
+        shipped_at: at,
+        tracking_url: None,
+        estimated_delivery_days: Some(7),
+    };
+    log.tell(stream.clone(), Some(user), shipped).await?;
+    let received = PreorderEvent::Received { preorder_id: id, received_at: at, condition: None };
+    log.tell(stream, Some(user), received).await
+}

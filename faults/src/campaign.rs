@@ -1,0 +1,481 @@
+//! Servers that die, one after another, under clients that do not give up.
+
+use crate::checks::{self, Acknowledged};
+use crate::client::{Address, Person};
+use crate::generator::{Catalogue, Generator, Model, NONSENSE, Role, Shared};
+use crate::server::{Program, Server, Started};
+use anyhow::{Context, ensure};
+use database::testing::TestDb;
+use projections::engine::Projections;
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{Rng, SeedableRng};
+use sqlx::{Connection, PgConnection};
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+/// Every named point at which the program can die.
+pub const POINTS: &[&str] = &[
+    "append.before_commit",
+    "append.after_commit",
+    "append.before_acknowledge",
+    "projections.before_rows",
+    "projections.before_commit",
+    "projections.after_commit",
+    "rebuild.before_swap",
+    "rebuild.amid_swap",
+];
+/// Those on the way of a rebuild, which somebody has to ask for.
+const REBUILD: &str = "rebuild.";
+/// After so many requests a point that was not reached is given up.
+const REQUESTS_PER_FAULT: u64 = 150;
+/// Requests before the first fault and after the last.
+const REQUESTS_IN_PEACE: u64 = 40;
+/// How long a fault may take.
+const FAULT_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(3);
+const ABORTED: i32 = 6;
+const KILLED: i32 = 9;
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The server dies at a named point, at that pass.
+    At(&'static str, u64),
+    /// It dies at a point of a rebuild that begins after so many requests.
+    Rebuilding(&'static str, &'static str, u64),
+    /// A rebuild by another process dies there, and the server is killed afterwards.
+    Beside(&'static str, u64),
+    /// `kill -9` of the server, after so many requests and microseconds.
+    Kill(u64, u64),
+}
+
+/// How large a campaign is.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Repeats the faults and every client's choices.
+    pub seed: u64,
+    /// How often every point is tried.
+    pub rounds: u64,
+}
+
+impl Plan {
+    /// The faults of the campaign, in their order.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let names: Vec<&'static str> = projections::all().iter().map(|definition| definition.name).collect();
+        let mut rng = StdRng::seed_from_u64(self.seed);
+        let mut faults = Vec::new();
+        for _ in 0..self.rounds {
+            for point in POINTS {
+                let after = rng.random_range(3..20);
+                if point.starts_with(REBUILD) {
+                    let name = names.choose(&mut rng).copied().unwrap_or_default();
+                    faults.push(Fault::Rebuilding(point, name, after));
+                    faults.push(Fault::Beside(point, after));
+                } else if point.starts_with("append.") {
+                    faults.push(Fault::At(point, rng.random_range(1..=15)));
+                } else {
+                    faults.push(Fault::At(point, rng.random_range(1..=40)));
+                }
+            }
+            for _ in 0..3 {
+                faults.push(Fault::Kill(rng.random_range(1..30), rng.random_range(0..20_000)));
+            }
+        }
+        faults.shuffle(&mut rng);
+        faults
+    }
+}
+
+/// What came of a campaign.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Faults that took place.
+    pub tried: usize,
+    /// Accepted writes.
+    pub acknowledged: usize,
+    /// Refused ones.
+    pub refused: usize,
+    /// Requests that were sent more than once.
+    pub repeated: usize,
+    /// Acknowledged writes that are not in the log.
+    pub lost: usize,
+    /// Commands in the log that nobody was told of.
+    pub doubled: usize,
+    /// How often a process died at each point.
+    pub died_at: BTreeMap<&'static str, u32>,
+    /// Everything that is not as it should be.
+    pub complaints: Vec<String>,
+}
+
+impl Report {
+    /// The line that ends a campaign.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        format!(
+            "faults: {} tried, {} acknowledged, {} lost, {} doubled",
+            self.tried, self.acknowledged, self.lost, self.doubled
+        )
+    }
+}
+
+/// Runs a campaign on an empty, migrated database.
+///
+/// # Errors
+/// What kept it from being carried out; what it found wrong is in the report.
+pub async fn run(program: &Program, db: &TestDb, plan: Plan) -> anyhow::Result<Report> {
+    let mut report = Report::default();
+    let mut stage = Stage::new(program, db);
+    let models = stage.begin(plan.seed).await?;
+    for fault in plan.faults() {
+        stage.suffer(&fault, &mut report).await.with_context(|| format!("{fault:?}"))?;
+        // Nobody folds now: every checkpoint and its tables are as the dead process left them.
+        let complaints = checks::verify(&models).await?;
+        report.complaints.extend(complaints.into_iter().map(|one| format!("after {fault:?}: {one}")));
+    }
+    let mut server = stage.start(None).await?.map_err(|status| anyhow::anyhow!("died unasked: {status}"))?;
+    stage.requests(REQUESTS_IN_PEACE, &mut server).await?;
+    let (people, seen) = stage.end().await?;
+    checks::caught_up(&db.pool).await?;
+    judge(program, db, &models, people, &seen, &mut report).await?;
+    drop(server);
+    Ok(report)
+}
+
+/// Everything that must hold once the clients are done.
+async fn judge(
+    program: &Program,
+    db: &TestDb,
+    models: &Projections,
+    people: Vec<Client>,
+    seen: &[(i64, Uuid)],
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let mut acknowledged = Vec::new();
+    for client in people {
+        report.complaints.extend(checks::belongings(&client.person, &client.name, &client.model).await?);
+        report.repeated += client.repeated;
+        for one in &client.answered {
+            if one.kind == NONSENSE && one.is_accepted() {
+                report.complaints.push(format!("nonsense was accepted: {one:?}"));
+            }
+        }
+        acknowledged.extend(client.answered);
+    }
+    let verdict = checks::log(&db.pool, 0, &acknowledged, seen).await?;
+    report.acknowledged = acknowledged.iter().filter(|one| one.is_accepted()).count();
+    report.refused = acknowledged.len() - report.acknowledged;
+    report.lost = verdict.lost;
+    report.doubled = verdict.doubled;
+    report.complaints.extend(verdict.complaints);
+    report.complaints.extend(rebuilt_the_same(program, db, models).await?);
+    Ok(())
+}
+
+/// Verifies, rebuilds everything by the command line beside whatever server there is, compares every table
+/// before and after, and verifies again.
+///
+/// # Errors
+/// When something of that cannot be done.
+pub async fn rebuilt_the_same(
+    program: &Program,
+    db: &TestDb,
+    models: &Projections,
+) -> anyhow::Result<Vec<String>> {
+    let mut complaints = checks::verify(models).await?;
+    let before = checks::dumps(&db.pool, models).await?;
+    let output = program.run(&db.url, &["rebuild"], None).await?;
+    ensure!(output.status.success(), "rebuild: {}", String::from_utf8_lossy(&output.stderr));
+    let after = checks::dumps(&db.pool, models).await?;
+    complaints.extend(checks::compare(&before, &after));
+    complaints.extend(checks::leftovers(&db.pool).await?);
+    let output = program.run(&db.url, &["verify"], None).await?;
+    if !output.status.success() {
+        complaints.push(format!("verify: {}", String::from_utf8_lossy(&output.stdout)));
+    }
+    Ok(complaints)
+}
+
+/// A person with what they were told.
+#[derive(Debug)]
+pub struct Client {
+    /// Who.
+    pub person: Person,
+    /// Their name.
+    pub name: String,
+    /// What they have, as they were told.
+    pub model: Model,
+    /// Every request that was answered.
+    pub answered: Vec<Acknowledged>,
+    repeated: usize,
+}
+
+/// The people of an instance: three collectors and an admin.
+///
+/// # Errors
+/// When they cannot register.
+pub async fn people(db: &TestDb, address: &Address) -> anyhow::Result<Vec<(String, Role, Person)>> {
+    let mut people = Vec::new();
+    for (name, role) in [
+        ("alice", Role::Collector),
+        ("bruno", Role::Collector),
+        ("chiyo", Role::Collector),
+        ("admin", Role::Admin),
+    ] {
+        people.push((name.to_owned(), role, Person::register(address, name).await?));
+    }
+    sqlx::query("UPDATE users SET is_admin = true WHERE username = 'admin'").execute(&db.pool).await?;
+    Ok(people)
+}
+
+/// Sends one request after the other until told to stop; `count` counts what was answered.
+///
+/// # Errors
+/// When a request gets no answer, or none that an answer should be.
+pub async fn keep_asking(
+    (name, role, person): (String, Role, Person),
+    seed: u64,
+    shared: Shared,
+    count: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+) -> anyhow::Result<Client> {
+    let mut generator = Generator::new(seed, &name, role, shared);
+    let mut moods = StdRng::seed_from_u64(seed.wrapping_add(1));
+    let mut answered = Vec::new();
+    let mut repeated = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let request = generator.request();
+        let hurry = moods.random_ratio(1, 30).then(|| Duration::from_micros(moods.random_range(500..20_000)));
+        let delivered = person.deliver(&request, hurry).await?;
+        repeated += usize::from(delivered.sent > 1);
+        generator.learn(&request, &delivered.answer);
+        answered.push(Acknowledged {
+            actor: person.id,
+            key: request.key,
+            kind: request.kind,
+            status: delivered.answer.status,
+            position: delivered.answer.position,
+        });
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(Client { person, name, model: generator.model, answered, repeated })
+}
+
+/// The one server, whichever process it is, and everybody who talks to it.
+struct Stage<'a> {
+    program: &'a Program,
+    db: &'a TestDb,
+    address: watch::Sender<Option<String>>,
+    count: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<anyhow::Result<Client>>>,
+    admin: Option<Person>,
+    reader: Option<JoinHandle<anyhow::Result<Vec<(i64, Uuid)>>>>,
+}
+
+impl<'a> Stage<'a> {
+    fn new(program: &'a Program, db: &'a TestDb) -> Self {
+        Self {
+            program,
+            db,
+            address: watch::Sender::new(None),
+            count: Arc::default(),
+            stop: Arc::default(),
+            clients: Vec::new(),
+            admin: None,
+            reader: None,
+        }
+    }
+
+    /// Starts the first server, makes the accounts and lets everybody begin; ends with that server killed.
+    async fn begin(&mut self, seed: u64) -> anyhow::Result<Projections> {
+        let mut server =
+            self.start(None).await?.map_err(|status| anyhow::anyhow!("died unasked: {status}"))?;
+        let models = checks::read_models(&self.db.pool).await?;
+        let shared = Shared::new(Catalogue::default().into());
+        let address = self.address.subscribe();
+        for (at, one) in (1_u64..).zip(people(self.db, &address).await?) {
+            if one.1 == Role::Admin {
+                self.admin = Some(one.2.clone());
+            }
+            let seed = seed.wrapping_mul(1_000).wrapping_add(at * 10);
+            let asking = keep_asking(one, seed, shared.clone(), self.count.clone(), self.stop.clone());
+            self.clients.push(tokio::spawn(asking));
+        }
+        self.reader = Some(tokio::spawn(follow(self.db.url.clone(), self.stop.clone())));
+        self.requests(REQUESTS_IN_PEACE, &mut server).await?;
+        self.address.send_replace(None);
+        server.kill()?;
+        server.ended().await?;
+        Ok(models)
+    }
+
+    /// A server that everybody knows of; the error is the end of one that died before.
+    async fn start(&self, crash_at: Option<&str>) -> anyhow::Result<Result<Server, ExitStatus>> {
+        match self.program.serve(&self.db.url, crash_at).await? {
+            Started::Ready(server) => {
+                self.address.send_replace(Some(server.base().to_owned()));
+                Ok(Ok(*server))
+            }
+            Started::Died(status) => Ok(Err(status)),
+        }
+    }
+
+    /// Waits until so many requests more were answered.
+    async fn requests(&self, more: u64, server: &mut Server) -> anyhow::Result<()> {
+        let until = self.count.load(Ordering::Relaxed).saturating_add(more);
+        let begun = Instant::now();
+        while self.count.load(Ordering::Relaxed) < until {
+            tokio::select! {
+                status = server.ended() => anyhow::bail!("the server died unasked: {}", status?),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            self.nobody_gave_up()?;
+            ensure!(begun.elapsed() < FAULT_WITHIN, "nobody gets answers");
+        }
+        Ok(())
+    }
+
+    /// A client only ends early with an error, which [`end`](Self::end) tells.
+    fn nobody_gave_up(&self) -> anyhow::Result<()> {
+        ensure!(self.clients.iter().all(|client| !client.is_finished()), "a client gave up");
+        Ok(())
+    }
+
+    /// Starts a server, lets the fault happen to it, and notes how it died.
+    async fn suffer(&mut self, fault: &Fault, report: &mut Report) -> anyhow::Result<()> {
+        let outcome = self.suffer_unchecked(fault, report).await;
+        self.address.send_replace(None);
+        if outcome.is_err() {
+            // What a client complains of says more than that it ended.
+            for client in self.clients.drain(..) {
+                if client.is_finished() {
+                    client.await??;
+                }
+            }
+        }
+        outcome
+    }
+
+    async fn suffer_unchecked(&self, fault: &Fault, report: &mut Report) -> anyhow::Result<()> {
+        let crash_at = match fault {
+            Fault::At(point, pass) => Some(format!("{point}:{pass}")),
+            Fault::Rebuilding(point, ..) => Some((*point).to_owned()),
+            Fault::Beside(..) | Fault::Kill(..) => None,
+        };
+        let status = match self.start(crash_at.as_deref()).await? {
+            Ok(server) => self.await_death(server, fault, report).await?,
+            Err(status) => status,
+        };
+        report.tried += 1;
+        match (fault, status.signal()) {
+            (Fault::At(point, _) | Fault::Rebuilding(point, ..), Some(ABORTED)) => {
+                *report.died_at.entry(point).or_default() += 1;
+            }
+            // Not reached in all that time, so it was killed.
+            (_, Some(KILLED)) => {}
+            (_, _) => anyhow::bail!("the server ended by itself: {status}"),
+        }
+        Ok(())
+    }
+
+    async fn await_death(
+        &self,
+        mut server: Server,
+        fault: &Fault,
+        report: &mut Report,
+    ) -> anyhow::Result<ExitStatus> {
+        let start = self.count.load(Ordering::Relaxed);
+        let begun = Instant::now();
+        let mut asked = None;
+        loop {
+            tokio::select! {
+                status = server.ended() => return status,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            self.nobody_gave_up()?;
+            ensure!(begun.elapsed() < FAULT_WITHIN, "neither death nor answers");
+            let since = self.count.load(Ordering::Relaxed).saturating_sub(start);
+            match fault {
+                Fault::Kill(after, micros) if since >= *after => {
+                    tokio::time::sleep(Duration::from_micros(*micros)).await;
+                    return self.kill(server).await;
+                }
+                Fault::Rebuilding(_, name, after) if since >= *after && asked.is_none() => {
+                    let admin = self.admin.clone().context("there is no admin")?;
+                    let path = format!("/api/admin/projections/{name}/rebuild");
+                    asked = Some(tokio::spawn(async move { admin.nudge(&path).await }));
+                }
+                Fault::Beside(point, after) if since >= *after => {
+                    let output = self.program.run(&self.db.url, &["rebuild"], Some(point)).await?;
+                    ensure!(
+                        output.status.signal() == Some(ABORTED),
+                        "the rebuild ended otherwise: {} {}",
+                        output.status,
+                        String::from_utf8_lossy(&output.stderr)
+                    );
+                    *report.died_at.entry(point).or_default() += 1;
+                    return self.kill(server).await;
+                }
+                _ if since >= REQUESTS_PER_FAULT => return self.kill(server).await,
+                _ => {}
+            }
+        }
+    }
+
+    async fn kill(&self, mut server: Server) -> anyhow::Result<ExitStatus> {
+        // It may be gone already: then its own end is the answer.
+        let _ = server.kill();
+        server.ended().await
+    }
+
+    /// Lets everybody finish what they are at.
+    async fn end(&mut self) -> anyhow::Result<(Vec<Client>, Vec<(i64, Uuid)>)> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut clients = Vec::new();
+        for client in self.clients.drain(..) {
+            clients.push(client.await??);
+        }
+        let reader = self.reader.take().context("nobody followed the log")?;
+        Ok((clients, reader.await??))
+    }
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        self.clients.iter().for_each(JoinHandle::abort);
+        self.reader.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Follows the log as any reader does, by asking for what lies after the last position it saw.
+async fn follow(url: String, stop: Arc<AtomicBool>) -> anyhow::Result<Vec<(i64, Uuid)>> {
+    let mut connection = PgConnection::connect(&url).await?;
+    let mut seen: Vec<(i64, Uuid)> = Vec::new();
+    let mut rounds_left = 2;
+    while rounds_left > 0 {
+        if stop.load(Ordering::Relaxed) {
+            rounds_left -= 1;
+            // What a client's last request led to is there by now, or was never acknowledged.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        let after = seen.last().map_or(0, |(position, _)| *position);
+        let more: Vec<(i64, Uuid)> =
+            sqlx::query_as("SELECT position, event_id FROM events WHERE position > $1 ORDER BY position")
+                .bind(after)
+                .fetch_all(&mut connection)
+                .await?;
+        seen.extend(more);
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    connection.close().await?;
+    Ok(seen)
+}
