@@ -218,7 +218,7 @@ pub async fn catalogue(log: &mut LogWriter<'_>, figures: usize) -> anyhow::Resul
             character_ids: Vec::new(),
             details: Details { scale: Some(Line::new("1/7")?), height_mm: Some(240), ..Details::default() },
             releases: vec![release],
-            msrp: Some(Money::new("15800".parse()?, Currency::JPY)?),
+            msrp: Some(Money::new("15800".parse()?, Currency::Jpy)?),
             jan: None,
             mfc_id: None,
             is_nsfw: n.is_multiple_of(20),
@@ -243,7 +243,7 @@ pub fn piece(id: PieceId, figure: FigureId, preordered: bool) -> anyhow::Result<
         piece_id: id,
         figure_id: figure,
         preordered,
-        condition: (!preordered).then_some(Condition::New),
+        condition: (!preordered).then_some(Condition::MibSealed),
         cost: cost()?,
         purchase_date: Some(day(1_000)),
         store_id: None,
@@ -258,7 +258,7 @@ pub fn piece(id: PieceId, figure: FigureId, preordered: bool) -> anyhow::Result<
 
 /// What a piece usually costs.
 pub fn cost() -> anyhow::Result<Cost> {
-    Ok(Cost { price: Some("15800".parse::<Amount>()?), currency: Some(Currency::JPY), ..Cost::default() })
+    Ok(Cost { price: Some("15800".parse::<Amount>()?), currency: Some(Currency::Jpy), ..Cost::default() })
 }
 
 /// Writes collections that people have lived with: wishes, pieces, pre-orders and what comes of them, until
@@ -322,7 +322,7 @@ async fn one_figure(
             log.tell(home, Some(user), CollectionEvent::PieceNoted { piece_id: other, notes }).await
         }
         2 => {
-            let value = Money::new("21000".parse()?, Currency::JPY)?;
+            let value = Money::new("21000".parse()?, Currency::Jpy)?;
             log.tell(home, Some(user), CollectionEvent::PieceValued { piece_id: other, value }).await
         }
         _ => Ok(()),
@@ -357,7 +357,7 @@ async fn preorder(
             preorder_id: id,
             previous: announced,
             release: ReleaseDate::new(day(1_620), Precision::Month)?,
-            source: SlipSource::Manual,
+            source: SlipSource::User,
             note: None,
         });
         log.tell(stream.clone(), Some(user), event).await?;

@@ -37,12 +37,15 @@ const REBUILD: &str = "rebuild.";
 /// After so many requests a point that was not reached is given up.
 const REQUESTS_PER_FAULT: u64 = 150;
 /// Requests before the first fault and after the last.
-const REQUESTS_IN_PEACE: u64 = 40;
+const REQUESTS_IN_PEACE: u64 = 100;
 /// How long a fault may take.
 const FAULT_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(3);
 const ABORTED: i32 = 6;
 const KILLED: i32 = 9;
+
+/// What a reader of the log saw, in the order in which it saw it: positions and event ids.
+type Seen = Vec<(i64, Uuid)>;
 
 /// Something that goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +115,8 @@ pub struct Report {
     pub doubled: usize,
     /// How often a process died at each point.
     pub died_at: BTreeMap<&'static str, u32>,
+    /// Of every kind of request, how many were accepted and how many refused.
+    pub kinds: BTreeMap<&'static str, (u32, u32)>,
     /// Everything that is not as it should be.
     pub complaints: Vec<String>,
 }
@@ -136,10 +141,13 @@ pub async fn run(program: &Program, db: &TestDb, plan: Plan) -> anyhow::Result<R
     let mut stage = Stage::new(program, db);
     let models = stage.begin(plan.seed).await?;
     for fault in plan.faults() {
+        let (begun, before) = (Instant::now(), stage.count.load(Ordering::Relaxed));
         stage.suffer(&fault, &mut report).await.with_context(|| format!("{fault:?}"))?;
         // Nobody folds now: every checkpoint and its tables are as the dead process left them.
         let complaints = checks::verify(&models).await?;
         report.complaints.extend(complaints.into_iter().map(|one| format!("after {fault:?}: {one}")));
+        let answered = stage.count.load(Ordering::Relaxed).saturating_sub(before);
+        println!("{fault:?}: {answered} answers in {} ms", begun.elapsed().as_millis());
     }
     let mut server = stage.start(None).await?.map_err(|status| anyhow::anyhow!("died unasked: {status}"))?;
     stage.requests(REQUESTS_IN_PEACE, &mut server).await?;
@@ -169,6 +177,10 @@ async fn judge(
             }
         }
         acknowledged.extend(client.answered);
+    }
+    for one in &acknowledged {
+        let (accepted, refused) = report.kinds.entry(one.kind).or_default();
+        *(if one.is_accepted() { accepted } else { refused }) += 1;
     }
     let verdict = checks::log(&db.pool, 0, &acknowledged, seen).await?;
     report.acknowledged = acknowledged.iter().filter(|one| one.is_accepted()).count();
@@ -278,7 +290,7 @@ struct Stage<'a> {
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<anyhow::Result<Client>>>,
     admin: Option<Person>,
-    reader: Option<JoinHandle<anyhow::Result<Vec<(i64, Uuid)>>>>,
+    reader: Option<JoinHandle<anyhow::Result<Seen>>>,
 }
 
 impl<'a> Stage<'a> {
@@ -438,7 +450,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Lets everybody finish what they are at.
-    async fn end(&mut self) -> anyhow::Result<(Vec<Client>, Vec<(i64, Uuid)>)> {
+    async fn end(&mut self) -> anyhow::Result<(Vec<Client>, Seen)> {
         self.stop.store(true, Ordering::Relaxed);
         let mut clients = Vec::new();
         for client in self.clients.drain(..) {
@@ -457,9 +469,9 @@ impl Drop for Stage<'_> {
 }
 
 /// Follows the log as any reader does, by asking for what lies after the last position it saw.
-async fn follow(url: String, stop: Arc<AtomicBool>) -> anyhow::Result<Vec<(i64, Uuid)>> {
+async fn follow(url: String, stop: Arc<AtomicBool>) -> anyhow::Result<Seen> {
     let mut connection = PgConnection::connect(&url).await?;
-    let mut seen: Vec<(i64, Uuid)> = Vec::new();
+    let mut seen = Seen::new();
     let mut rounds_left = 2;
     while rounds_left > 0 {
         if stop.load(Ordering::Relaxed) {
@@ -468,7 +480,7 @@ async fn follow(url: String, stop: Arc<AtomicBool>) -> anyhow::Result<Vec<(i64, 
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
         let after = seen.last().map_or(0, |(position, _)| *position);
-        let more: Vec<(i64, Uuid)> =
+        let more: Seen =
             sqlx::query_as("SELECT position, event_id FROM events WHERE position > $1 ORDER BY position")
                 .bind(after)
                 .fetch_all(&mut connection)

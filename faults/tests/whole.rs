@@ -10,7 +10,7 @@ use std::path::Path;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_dies_what_was_acknowledged_stands_once_and_live_is_rebuild_is_verify() {
-    let plan = Plan { seed: faults::seed(), rounds: faults::setting("FAULTS_ROUNDS").unwrap_or(1) };
+    let plan = Plan { seed: faults::seed(), rounds: faults::setting("FAULTS_ROUNDS").unwrap_or(3) };
     println!("seed {}: FAULTS_SEED={} repeats it, FAULTS_ROUNDS makes it longer", plan.seed, plan.seed);
     let program = Program::find().unwrap();
     let db = TestDb::new().await;
@@ -18,6 +18,7 @@ async fn whatever_dies_what_was_acknowledged_stands_once_and_live_is_rebuild_is_
         panic!("seed {}: {error:#}\nthe servers' log: {}", plan.seed, program.log().display())
     });
     println!("{} refused, {} repeated, died at {:?}", report.refused, report.repeated, report.died_at);
+    println!("accepted and refused: {:?}", report.kinds);
     println!("{}", report.summary());
     let complaints = report.complaints.join("\n");
     assert!(complaints.is_empty(), "seed {}:\n{complaints}\nlog: {}", plan.seed, program.log().display());

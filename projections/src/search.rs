@@ -11,18 +11,21 @@ const LONGEST_WORD: usize = 60;
 const SHORT_WORD: usize = 5;
 /// Shorter words are taken literally.
 const SHORTEST_TYPO: usize = 3;
+/// In longer words no slip is looked for, only likeness.
+const LONGEST_TYPO: usize = 20;
 
-/// Begins a reading in which words are compared as [`Words::push_condition`] expects.
+/// Begins a reading in which words are compared as [`Words::push_condition`] expects: alike from a half of
+/// their trigrams on.
 pub(crate) async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
-    pool.begin_with("BEGIN READ ONLY; SET LOCAL pg_trgm.word_similarity_threshold = 0.28").await
+    pool.begin_with("BEGIN READ ONLY; SET LOCAL pg_trgm.word_similarity_threshold = 0.5").await
 }
 
 /// What somebody typed into a search box: every word must be found.
 ///
-/// A word that stands in the searched texts somewhere is what was meant, and is found as a part of a text.
-/// One that stands nowhere is taken for a typo, and is found by likeness, unless it has a digit in it (2016
-/// is no typo of 2019). [`looked_up`](Self::looked_up) tells the two apart; without it a long word may be
-/// either.
+/// A word that begins a word of the searched texts somewhere is what was meant, and is found as a part of a
+/// text. Any other is taken for a typo, unless it has a digit in it (2016 is no typo of 2019): it is also
+/// found as a word that differs by one slip, and a longer one by likeness.
+/// [`looked_up`](Self::looked_up) tells the two apart; without it a long word may be either.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words(Vec<Word>);
 
@@ -55,7 +58,7 @@ impl Words {
         Self(words.map(word).collect())
     }
 
-    /// The same, knowing which of the words stand in the texts of a table at all.
+    /// The same, knowing which of the words begin a word in the texts of a table.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -65,10 +68,10 @@ impl Words {
         table: &str,
         column: &str,
     ) -> sqlx::Result<Self> {
-        let sql = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE {column} LIKE $1)");
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE {column} ~ $1)");
         for word in self.0.iter_mut().filter(|word| may_be_mistyped(&word.text)) {
             let stands: bool =
-                sqlx::query_scalar(&sql).bind(part(&word.text)).fetch_one(&mut *reading).await?;
+                sqlx::query_scalar(&sql).bind(beginning(&word.text)).fetch_one(&mut *reading).await?;
             word.meant = if stands { Meant::Literally } else { Meant::AsATypo };
         }
         Ok(self)
@@ -85,50 +88,104 @@ impl Words {
     pub(crate) fn push_condition(&self, sql: &mut QueryBuilder<'_, Postgres>, column: &str) {
         for Word { text, meant } in &self.0 {
             sql.push(" AND (");
-            if *meant != Meant::AsATypo {
-                sql.push(format_args!("{column} LIKE ")).push_bind(part(text));
-            }
-            if *meant == Meant::Either {
-                sql.push(" OR ");
-            }
-            if *meant != Meant::Literally {
-                // The operator uses the index; how alike is alike enough depends on the word.
-                sql.push("(").push_bind(text.clone()).push(format_args!(" <% {column} AND word_similarity("));
-                sql.push_bind(text.clone()).push(format_args!(", {column}) >= {})", alike(text, *meant)));
+            match meant {
+                Meant::Literally => {
+                    sql.push(format_args!("{column} LIKE ")).push_bind(part(text));
+                }
+                Meant::Either => {
+                    sql.push(format_args!("{column} LIKE ")).push_bind(part(text)).push(" OR ");
+                    push_likeness(sql, text, column);
+                }
+                Meant::AsATypo => {
+                    sql.push(format_args!("{column} LIKE ")).push_bind(part(text));
+                    let slip = one_slip(text);
+                    if slip.is_none() || text.chars().count() > SHORT_WORD {
+                        sql.push(" OR ");
+                        push_likeness(sql, text, column);
+                    }
+                    if let Some(pattern) = slip {
+                        sql.push(format_args!(" OR {column} ~ ")).push_bind(pattern);
+                    }
+                }
             }
             sql.push(")");
         }
     }
 
     /// Writes a whole number that is the higher the better a row answers: a thousand for each word that is
-    /// part of the column, less for likeness, and half as much again for words of the title.
+    /// part of the column, less for a slip and for likeness, and half as much again for words of the title.
     pub(crate) fn push_rank(&self, sql: &mut QueryBuilder<'_, Postgres>, column: &str, title: &str) {
         sql.push("(0::bigint");
-        for Word { text, .. } in &self.0 {
-            sql.push(format_args!(" + CASE WHEN {title} LIKE ")).push_bind(part(text));
-            sql.push(format_args!(" THEN 1500 WHEN {column} LIKE ")).push_bind(part(text));
-            sql.push(" THEN 1000 ELSE round(word_similarity(").push_bind(text.clone());
-            sql.push(format_args!(", {column}) * 1000)::bigint END"));
+        for Word { text, meant } in &self.0 {
+            let (in_title, elsewhere) = match (meant, one_slip(text)) {
+                (Meant::AsATypo, Some(pattern)) => {
+                    sql.push(format_args!(" + CASE WHEN {title} ~ ")).push_bind(pattern.clone());
+                    sql.push(format_args!(" THEN 1200 WHEN {column} ~ ")).push_bind(pattern);
+                    sql.push(" THEN 1000 WHEN ");
+                    (900, 700)
+                }
+                _ => {
+                    sql.push(" + CASE WHEN ");
+                    (1500, 1000)
+                }
+            };
+            sql.push(format_args!("{title} LIKE ")).push_bind(part(text));
+            sql.push(format_args!(" THEN {in_title} WHEN {column} LIKE ")).push_bind(part(text));
+            sql.push(format_args!(" THEN {elsewhere} ELSE round(word_similarity("));
+            sql.push_bind(text.clone()).push(format_args!(", {column}) * 700)::bigint END"));
         }
         sql.push(")");
     }
 }
 
-/// Of how many of its trigrams a word must be found. Two swapped letters cost a word of seven a half of
-/// them, one lost letter leaves two of the four of a word of three.
-fn alike(word: &str, meant: Meant) -> &'static str {
-    match (word.chars().count(), meant) {
-        (..=SHORTEST_TYPO, _) => "0.28",
+/// Writes that a text has something like the word in it. The operator uses the index.
+fn push_likeness(sql: &mut QueryBuilder<'_, Postgres>, word: &str, column: &str) {
+    sql.push("(").push_bind(word.to_owned()).push(format_args!(" <% {column}"));
+    if word.chars().count() <= SHORT_WORD {
         // Half of the few trigrams of a short word is its beginning: "miku" and "mikasa".
-        (..=SHORT_WORD, Meant::Either) => "0.66",
-        (_, Meant::Either) | (..=SHORT_WORD, _) => "0.5",
-        (_, _) => "0.45",
+        sql.push(" AND word_similarity(").push_bind(word.to_owned());
+        sql.push(format_args!(", {column}) > 0.65"));
     }
+    sql.push(")");
+}
+
+/// The regular expression of all words that one slip makes this one of: a letter wrong, missing or too
+/// many, or two neighbours swapped. None for words that are too long, or hold more than letters.
+fn one_slip(word: &str) -> Option<String> {
+    let letters: Vec<char> = word.chars().collect();
+    if letters.len() > LONGEST_TYPO || !letters.iter().all(|c| c.is_alphabetic()) {
+        return None;
+    }
+    let mut meant = Vec::new();
+    for at in 0..=letters.len() {
+        let (before, after) = letters.split_at(at);
+        let text = |letters: &[char]| letters.iter().collect::<String>();
+        meant.push(format!("{}\\w{}", text(before), text(after)));
+        if let [wrong, rest @ ..] = after {
+            meant.push(format!("{}\\w?{}", text(before), text(rest)));
+            if let [next, rest @ ..] = rest {
+                meant.push(format!("{}{next}{wrong}{}", text(before), text(rest)));
+            }
+        }
+    }
+    Some(format!("\\m({})\\M", meant.join("|")))
 }
 
 /// Words of another script are too short for typos, and numbers that differ are different numbers.
 fn may_be_mistyped(word: &str) -> bool {
     word.chars().count() >= SHORTEST_TYPO && !word.contains(|c: char| c.is_numeric())
+}
+
+/// The regular expression of a text in which the word begins a word.
+fn beginning(word: &str) -> String {
+    let mut pattern = String::from("\\m");
+    for c in word.chars() {
+        if !c.is_alphanumeric() {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
 }
 
 /// The pattern of a text that contains the word.
@@ -151,6 +208,18 @@ mod tests {
     #[test]
     fn a_pattern_takes_what_was_typed_literally() {
         assert_eq!(part(r"50%_\o"), r"%50\%\_\\o%");
+    }
+
+    #[test]
+    fn what_was_typed_means_nothing_in_a_regular_expression() {
+        assert_eq!(beginning(r"re:z\(o"), r"\mre\:z\\\(o");
+    }
+
+    #[test]
+    fn one_slip_is_a_letter_wrong_missing_too_many_or_swapped() {
+        assert_eq!(one_slip("abc").unwrap(), r"\m(\wabc|\w?bc|bac|a\wbc|a\w?c|acb|ab\wc|ab\w?|abc\w)\M");
+        assert_eq!(one_slip("a.c"), None, "nothing that means something in a regular expression");
+        assert_eq!(one_slip(&"a".repeat(21)), None);
     }
 
     #[test]
