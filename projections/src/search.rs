@@ -173,14 +173,15 @@ fn one_slip(word: &str) -> Option<String> {
 
 /// Words of another script are too short for typos, and numbers that differ are different numbers.
 fn may_be_mistyped(word: &str) -> bool {
-    word.chars().count() >= SHORTEST_TYPO && !word.contains(|c: char| c.is_numeric())
+    word.chars().filter(|c| c.is_alphabetic()).count() >= SHORTEST_TYPO
+        && !word.contains(|c: char| c.is_numeric())
 }
 
-/// The regular expression of a text in which the word begins a word.
+/// The regular expression of a text in which the word begins a word. Only ASCII means anything in one.
 fn beginning(word: &str) -> String {
     let mut pattern = String::from("\\m");
     for c in word.chars() {
-        if !c.is_alphanumeric() {
+        if c.is_ascii_punctuation() {
             pattern.push('\\');
         }
         pattern.push(c);

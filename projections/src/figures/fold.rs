@@ -324,10 +324,21 @@ impl Rows {
         parts.extend(figure.version_name.as_deref());
         parts.extend(entities.filter_map(|id| self.names.get(&id)).map(|row| row.name.as_str()));
         parts.extend(figure.jan.as_deref());
+        // The name on the box in its own script stands there; what follows is prose that nobody looks up.
+        parts.extend(
+            figure
+                .description
+                .as_deref()
+                .and_then(|text| text.lines().next())
+                .filter(|line| line.chars().count() <= LONGEST_SEARCHED_LINE),
+        );
         let text = folded(&parts.join(" "));
         self.figures.change(&id, |row| row.search_text = text)
     }
 }
+
+/// A first line longer than a name can be is a description, and not searched.
+const LONGEST_SEARCHED_LINE: usize = 300;
 
 fn in_order<R: Clone>(rows: Vec<&R>, position: impl Fn(&R) -> i32) -> Vec<R> {
     let mut rows: Vec<R> = rows.into_iter().cloned().collect();

@@ -5,7 +5,7 @@ use domain::dates::Precision;
 use domain::ids::{EntityId, FigureId};
 use domain::money::Currency;
 use domain::stream::{Event, StreamId};
-use domain::text::{Line, Name};
+use domain::text::{Line, Name, Prose};
 
 struct World(Folded<Figures>);
 
@@ -114,6 +114,20 @@ fn a_shorter_list_replaces_a_longer_one() {
     assert_eq!(rows.releases.keys_where(ReleaseRow::figure_id, row.id), [(row.id, 0)]);
     assert_eq!(rows.links.rows_where(LinkRow::figure_id, row.id).first().unwrap().path, "/b");
     assert_eq!((row.version, row.updated_at), (3, last.recorded_at));
+}
+
+#[test]
+fn the_first_line_of_a_description_is_searched_when_it_can_be_a_name() {
+    let mut w = World::new();
+    let describe = |text: &str| {
+        let details = Details { description: Prose::new(text).ok(), ..Details::default() };
+        FigureEvent::Described { details }
+    };
+    w.catalogued(9, |_| ());
+    w.figure(9, describe("初音ミク\nHer first one."));
+    assert_eq!(w.row(9).search_text, "hatsune miku 初音ミク");
+    w.figure(9, describe(&"A long story. ".repeat(30)));
+    assert_eq!(w.row(9).search_text, "hatsune miku");
 }
 
 #[test]

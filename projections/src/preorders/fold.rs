@@ -1,8 +1,9 @@
 //! From events to pre-orders.
 
-use super::rows::{ChapterRow, DateHistoryRow, PreorderRow, PreorderRows};
+use super::is_live;
+use super::rows::{CatalogueDateRow, ChapterRow, DateHistoryRow, PreorderRow, PreorderRows};
 use crate::engine::FoldError;
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use domain::collection::{CollectionEvent, Cost};
 use domain::dates::ReleaseDate;
 use domain::entity::{EntityEvent, EntityKind};
@@ -12,6 +13,7 @@ use domain::preorder::{DateChanged, Placed, PreorderEvent, SlipSource, Status};
 use domain::stream::{Event, Recorded, StreamId};
 use domain::text::Note;
 use rust_decimal::Decimal;
+use uuid::Uuid;
 
 pub(super) fn fold(rows: &mut PreorderRows, recorded: &Recorded) -> Result<(), FoldError> {
     match (&recorded.event, &recorded.stream) {
@@ -22,8 +24,19 @@ pub(super) fn fold(rows: &mut PreorderRows, recorded: &Recorded) -> Result<(), F
             }
             Ok(())
         }
+        (Event::Figure(FigureEvent::Catalogued(entry)), StreamId::Figure(figure)) => {
+            catalogue(rows, figure.uuid(), first(&entry.releases));
+            Ok(())
+        }
+        (Event::Figure(FigureEvent::ReleasesAnnounced { releases }), StreamId::Figure(figure)) => {
+            let (figure, now) = (figure.uuid(), first(releases));
+            let before = catalogued(rows, figure);
+            catalogue(rows, figure, now.clone());
+            offer(rows, figure, before.as_ref(), now.as_ref())
+        }
         (Event::Figure(FigureEvent::MergedInto { winner_id }), StreamId::Figure(loser)) => {
             let (loser, winner) = (loser.uuid(), winner_id.uuid());
+            merge_dates(rows, loser, winner)?;
             for id in rows.preorders.keys_where(PreorderRow::figure_id, loser) {
                 rows.preorders.change(&id, |row| row.figure_id = winner)?;
             }
@@ -49,6 +62,79 @@ pub(super) fn fold(rows: &mut PreorderRows, recorded: &Recorded) -> Result<(), F
     }
 }
 
+/// A date and its precision, as the rows hold them.
+type Period = (NaiveDate, String);
+
+fn period(date: Option<NaiveDate>, precision: Option<&String>) -> Option<Period> {
+    date.zip(precision.cloned())
+}
+
+/// The first announced release.
+fn first(releases: &[ReleaseDate]) -> Option<Period> {
+    releases.iter().min().map(|release| (release.date(), release.precision().as_str().to_owned()))
+}
+
+fn catalogued(rows: &PreorderRows, figure: Uuid) -> Option<Period> {
+    let row = rows.catalogue_dates.get(&figure)?;
+    Some((row.release_date, row.release_date_precision.clone()))
+}
+
+fn catalogue(rows: &mut PreorderRows, figure: Uuid, now: Option<Period>) {
+    match now {
+        Some((release_date, release_date_precision)) => {
+            let row = CatalogueDateRow { figure_id: figure, release_date, release_date_precision };
+            rows.catalogue_dates.insert(row);
+        }
+        None => rows.catalogue_dates.remove(&figure),
+    }
+}
+
+/// Offers the catalogue's new date of a figure to the live pre-orders that carried the old one, also to
+/// those that were offered the old one and did not take it. A date that the catalogue takes back is offered
+/// to nobody.
+fn offer(
+    rows: &mut PreorderRows,
+    figure: Uuid,
+    before: Option<&Period>,
+    now: Option<&Period>,
+) -> Result<(), FoldError> {
+    if before == now {
+        return Ok(());
+    }
+    for id in rows.preorders.keys_where(PreorderRow::figure_id, figure) {
+        rows.preorders.change(&id, |row| {
+            let own = period(row.release_date_current, row.release_date_precision.as_ref());
+            let offered = period(row.offered_release_date, row.offered_release_date_precision.as_ref());
+            let follows = own.as_ref() == before || (offered.is_some() && offered.as_ref() == before);
+            if is_live(row) && follows {
+                let new = now.filter(|now| own.as_ref() != Some(now)).cloned();
+                (row.offered_release_date, row.offered_release_date_precision) = new.unzip();
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// The pre-orders of a merged figure see the date of the one it went into. What that one lacks it takes over
+/// from the merged one, as its own events go on to say.
+fn merge_dates(rows: &mut PreorderRows, loser: Uuid, winner: Uuid) -> Result<(), FoldError> {
+    let (lost, kept) = (catalogued(rows, loser), catalogued(rows, winner));
+    catalogue(rows, loser, None);
+    match (&lost, &kept) {
+        (_, Some(_)) => offer(rows, loser, lost.as_ref(), kept.as_ref()),
+        (Some(_), None) => {
+            catalogue(rows, winner, lost.clone());
+            offer(rows, winner, None, lost.as_ref())
+        }
+        (None, None) => Ok(()),
+    }
+}
+
+fn withdraw_offer(row: &mut PreorderRow) {
+    row.offered_release_date = None;
+    row.offered_release_date_precision = None;
+}
+
 /// PostgreSQL keeps whole microseconds; a time that a payload states may be finer.
 fn kept(at: DateTime<Utc>) -> DateTime<Utc> {
     at.trunc_subsecs(6)
@@ -62,6 +148,7 @@ fn set_cost(row: &mut PreorderRow, cost: &Cost) {
 }
 
 fn set_release(row: &mut PreorderRow, release: ReleaseDate) {
+    withdraw_offer(row);
     row.release_date_current = Some(release.date());
     row.release_date_precision = Some(release.precision().as_str().to_owned());
 }
@@ -78,6 +165,8 @@ fn chapter(placed: &Placed, recorded: &Recorded) -> PreorderRow {
         release_date_original_precision: placed.release.map(|r| r.precision().as_str().to_owned()),
         release_date_current: None,
         release_date_precision: None,
+        offered_release_date: None,
+        offered_release_date_precision: None,
         price_amount: None,
         price_currency: None,
         price_fx_rate: None,
@@ -143,12 +232,14 @@ fn preorder(rows: &mut PreorderRows, recorded: &Recorded, event: &PreorderEvent)
             E::Received { received_at, .. } => {
                 row.status = Status::Received.as_str().to_owned();
                 row.received_at = Some(kept(*received_at));
+                withdraw_offer(row);
             }
             E::Cancelled { paid, refund, .. } => {
                 row.status = Status::Cancelled.as_str().to_owned();
                 row.paid_amount = Some((*paid).into());
                 row.deposit_refund_amount = Some((*refund).into());
                 row.cancelled_at = Some(recorded.recorded_at);
+                withdraw_offer(row);
             }
             E::ReleaseDateNamed { release, .. } => {
                 row.release_date_original = Some(release.date());

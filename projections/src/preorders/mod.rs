@@ -1,5 +1,6 @@
 //! Pre-orders: `preorders` holds the current chapter of each piece, `preorder_chapters` those it replaced,
-//! `preorder_date_history` every change of `release_date_current`.
+//! `preorder_date_history` every change of `release_date_current`. When a figure's date in the catalogue changes,
+//! the live pre-orders that carried the old one are offered the new one, until their own date changes.
 
 mod fold;
 mod queries;
@@ -14,7 +15,7 @@ pub use queries::{
     Found, Listing, PieceEssentials, PreorderFilter, PreorderOrder, PreorderSort, chapters_of, find, history,
     list, stands_for,
 };
-pub use rows::{ChapterRow, DateHistoryRow, PreorderRow, PreorderRows};
+pub use rows::{CatalogueDateRow, ChapterRow, DateHistoryRow, PreorderRow, PreorderRows};
 pub use sums::{Breakdown, Lost, breakdown, countdown, delivery_date, is_live, losses, paid};
 
 use crate::engine::{FoldError, Projection};
@@ -25,7 +26,7 @@ pub struct Preorders;
 
 impl Projection for Preorders {
     const NAME: &'static str = "preorders";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const DDL: &'static str = include_str!("../../../migrations/read-models/preorders.sql");
     const READS: &'static [&'static str] = &["preorder", "collection", "figure", "entity"];
     type Rows = PreorderRows;

@@ -257,6 +257,8 @@ pub struct PreorderFilter {
     pub live: Option<bool>,
     /// Ordered there: the store's id or slug.
     pub store: Option<String>,
+    /// The catalogue offers them a new date, or does not.
+    pub offered: Option<bool>,
     /// Of this figure.
     pub figure_id: Option<FigureId>,
     /// Words in what the catalogue says of the figure, or in the shop's name.
@@ -305,6 +307,10 @@ pub async fn list(
     if let Some(live) = filter.live {
         let not = if live { "NOT " } else { "" };
         query.push(format!(" AND p.status {not}IN ('received', 'cancelled')"));
+    }
+    if let Some(offered) = filter.offered {
+        let not = if offered { "NOT " } else { "" };
+        query.push(format!(" AND p.offered_release_date IS {not}NULL"));
     }
     if let Some(store) = &filter.store {
         query.push(" AND ").push_bind(store.clone()).push(" IN (s.id::text, s.slug)");

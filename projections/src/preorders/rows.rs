@@ -46,6 +46,8 @@ chapters! {
     release_date_original_precision: Option<String>,
     release_date_current: Option<NaiveDate>,
     release_date_precision: Option<String>,
+    offered_release_date: Option<NaiveDate>,
+    offered_release_date_precision: Option<String>,
     price_amount: Option<Decimal>,
     price_currency: Option<String>,
     price_fx_rate: Option<Decimal>,
@@ -81,6 +83,14 @@ row! {
     }
 }
 
+row! {
+    /// The catalogue's first release date of a figure that has one.
+    pub struct CatalogueDateRow in "preorder_catalogue_dates", key(figure_id: Uuid) {
+        release_date: NaiveDate,
+        release_date_precision: String,
+    }
+}
+
 row_set! {
     /// The tables of the pre-orders.
     pub struct PreorderRows {
@@ -90,5 +100,7 @@ row_set! {
         pub chapters: ChapterRow,
         /// Changes of date.
         pub history: DateHistoryRow,
+        /// The catalogue's dates.
+        pub catalogue_dates: CatalogueDateRow,
     }
 }

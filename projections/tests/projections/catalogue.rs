@@ -327,7 +327,12 @@ async fn entities_are_listed_by_name_and_searched_with_typos() {
     assert_eq!((first.items[0].slug.as_str(), first.items[0].figure_count), ("alter", 2));
     let second = list(None, first.next.as_ref(), 1).await;
     assert_eq!((second.items[0].slug.as_str(), second.next.is_none()), ("good-smile-company", true));
-    for (q, slugs) in [("smlie", vec!["good-smile-company"]), ("smudge", vec![]), ("compnay", vec!["good-smile-company"]), ("alt", vec!["alter"])] {
+    for (q, slugs) in [
+        ("smlie", vec!["good-smile-company"]),
+        ("smudge", vec![]),
+        ("compnay", vec!["good-smile-company"]),
+        ("alt", vec!["alter"]),
+    ] {
         let found = list(Some(q), None, 10).await;
         let found: Vec<&str> = found.items.iter().map(|entity| entity.slug.as_str()).collect();
         assert_eq!(found, slugs, "{q}");
