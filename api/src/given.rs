@@ -178,13 +178,13 @@ fn period(text: &str) -> Option<(NaiveDate, Precision)> {
     day(&whole).map(|day| (day, exact))
 }
 
-/// A month written `YYYY-MM`: its first day.
+/// A month written `YYYY-MM`, or a day of it: some day of that month.
 ///
 /// # Errors
 /// 422 `invalid_date`.
 pub fn month(text: &str, field: &'static str) -> Result<NaiveDate, Problem> {
     period(text)
-        .filter(|(_, exact)| *exact == Precision::Month)
+        .filter(|(_, exact)| *exact != Precision::Year)
         .map(|(day, _)| day)
         .ok_or_else(|| refused(INVALID_DATE, "a month is written YYYY-MM, from 1950-01 to 2100-12", field))
 }

@@ -98,6 +98,7 @@ impl AppState {
             prefetch: Vec::new(),
         };
         let executed = self.store.execute(command, &execution).await?;
+        self.own_writes.note(caller.user.id, executed.position);
         Ok(Performed { answer: executed.answer, position: executed.position })
     }
 

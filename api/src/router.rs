@@ -30,6 +30,7 @@ fn resources(state: &AppState) -> OpenApiRouter<AppState> {
         .merge(http::preorders::routes(state))
         .merge(http::imports::routes())
         .merge(http::activity::routes(state))
+        .merge(http::timeline::routes(state))
         .merge(http::achievements::routes(state))
         .merge(http::admin::users::routes())
         .merge(http::admin::events::routes())

@@ -8,7 +8,13 @@ use projections::engine::Projections;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
-use crate::{config::Config, guard::attempts::Attempts, ledger::Ledger, rebuilds::Rebuilds};
+use crate::{
+    config::Config,
+    erasure::Eraser,
+    guard::{attempts::Attempts, own_writes::OwnWrites},
+    ledger::Ledger,
+    rebuilds::Rebuilds,
+};
 
 /// The shared state. A clone is one reference count; fields are reached through it directly.
 #[derive(Clone)]
@@ -30,6 +36,8 @@ pub struct Inner {
     pub passwords: Passwords,
     /// Attempts to sign in or up, per address.
     pub attempts: Attempts,
+    /// Where everybody's own last write stands.
+    pub own_writes: OwnWrites,
     stopping: watch::Sender<bool>,
 }
 
@@ -39,8 +47,23 @@ impl AppState {
     pub fn new(config: Config, pool: PgPool, ledger: Ledger, passwords: Passwords) -> Self {
         let Ledger { store, projections } = ledger;
         let attempts = Attempts::new(config.rate_limit_enabled);
-        let (rebuilds, stopping) = (Rebuilds::default(), watch::Sender::new(false));
-        Self(Arc::new(Inner { config, pool, store, projections, rebuilds, passwords, attempts, stopping }))
+        Self(Arc::new(Inner {
+            config,
+            pool,
+            store,
+            projections,
+            rebuilds: Rebuilds::default(),
+            passwords,
+            attempts,
+            own_writes: OwnWrites::default(),
+            stopping: watch::Sender::new(false),
+        }))
+    }
+
+    /// What erases people here.
+    #[must_use]
+    pub fn eraser(&self) -> Eraser {
+        Eraser::new(&self.pool, &self.store, &self.projections)
     }
 
     /// Says that the server is going down: it is no longer ready, and what waits on

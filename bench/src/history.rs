@@ -31,7 +31,8 @@ pub struct LogWriter<'p> {
 impl<'p> LogWriter<'p> {
     /// Goes on after what the log holds; streams begin anew.
     pub async fn new(pool: &'p PgPool) -> anyhow::Result<Self> {
-        let head: Option<i64> = sqlx::query_scalar("SELECT max(position) FROM events").fetch_one(pool).await?;
+        let head: Option<i64> =
+            sqlx::query_scalar("SELECT max(position) FROM events").fetch_one(pool).await?;
         let begun = Utc::now() - TimeDelta::days(365);
         Ok(Self {
             pool,
@@ -167,8 +168,22 @@ impl Catalogue {
 }
 
 const WORDS: [&str; 16] = [
-    "Miku", "Rem", "Saber", "Asuka", "Racing", "Summer", "Winter", "Bunny", "Kimono", "Maid", "Knight",
-    "Idol", "Festival", "Deluxe", "Anniversary", "Starlight",
+    "Miku",
+    "Rem",
+    "Saber",
+    "Asuka",
+    "Racing",
+    "Summer",
+    "Winter",
+    "Bunny",
+    "Kimono",
+    "Maid",
+    "Knight",
+    "Idol",
+    "Festival",
+    "Deluxe",
+    "Anniversary",
+    "Starlight",
 ];
 
 /// Writes makers, series, stores and figures.
@@ -194,7 +209,8 @@ pub async fn catalogue(log: &mut LogWriter<'_>, figures: usize) -> anyhow::Resul
         }
         named.insert(word, ids);
     }
-    let (makers, series) = (named.remove("Maker").unwrap_or_default(), named.remove("Series").unwrap_or_default());
+    let (makers, series) =
+        (named.remove("Maker").unwrap_or_default(), named.remove("Series").unwrap_or_default());
     let mut made = Vec::new();
     for n in 0..figures {
         let id = FigureId(log.id());
@@ -263,7 +279,11 @@ pub fn cost() -> anyhow::Result<Cost> {
 
 /// Writes collections that people have lived with: wishes, pieces, pre-orders and what comes of them, until
 /// the log holds so many events. Gives how many people there are.
-pub async fn lives(log: &mut LogWriter<'_>, catalogue: &Catalogue, until: i64) -> anyhow::Result<Vec<UserId>> {
+pub async fn lives(
+    log: &mut LogWriter<'_>,
+    catalogue: &Catalogue,
+    until: i64,
+) -> anyhow::Result<Vec<UserId>> {
     let mut people = Vec::new();
     while log.position() < until {
         let user = UserId(log.id());

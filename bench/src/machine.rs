@@ -18,7 +18,10 @@ pub async fn facts(ground: &Ground) -> anyhow::Result<Vec<(String, String)>> {
     for setting in ["server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size"] {
         facts.push((format!("PostgreSQL {setting}"), ground.setting(setting).await?));
     }
-    facts.push(("load before the run".to_owned(), read("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" ")));
+    facts.push((
+        "load before the run".to_owned(),
+        read("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" "),
+    ));
     facts.push(("date".to_owned(), chrono::Utc::now().format("%Y-%m-%d %H:%M UTC").to_string()));
     Ok(facts)
 }

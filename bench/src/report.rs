@@ -14,7 +14,8 @@ pub fn table(heads: &[String], rows: &[Vec<String>]) -> String {
         for (column, cell) in row.iter().enumerate() {
             let space = " ".repeat(width(column).saturating_sub(cell.chars().count()));
             // Names to the left, numbers to the right.
-            let _ = if column == 0 { write!(line, " {cell}{space} |") } else { write!(line, " {space}{cell} |") };
+            let _ =
+                if column == 0 { write!(line, " {cell}{space} |") } else { write!(line, " {space}{cell} |") };
         }
         line
     };

@@ -172,6 +172,14 @@ impl Event {
         "1"
     }
 
+    /// Whether it is what is left of an event of an erased person.
+    pub const fn is_erased(&self) -> bool {
+        matches!(
+            self,
+            Self::Collection(CollectionEvent::Erased {}) | Self::Preorder(PreorderEvent::Erased {})
+        )
+    }
+
     /// The payload as JSON text.
     ///
     /// # Errors

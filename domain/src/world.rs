@@ -38,7 +38,7 @@ pub enum State {
 
 impl State {
     /// Raised whenever the shape of a state changes: older snapshots are ignored then.
-    pub const SHAPE: i32 = 1;
+    pub const SHAPE: i32 = 2;
 
     /// The state of a stream without events.
     pub fn empty(stream: &StreamId) -> Self {
@@ -123,12 +123,12 @@ pub struct World {
 
 /// One of the accessors below: the state of a stream, noted as read.
 macro_rules! reader {
-    ($(#[$doc:meta])* $name:ident, $id:ty, $variant:ident, $state:ty) => {
+    ($(#[$doc:meta])* $vis:vis $name:ident, $id:ty, $variant:ident, $state:ty) => {
         $(#[$doc])*
         ///
         /// # Errors
         /// `Stop::Load` when the stream is not loaded yet.
-        pub fn $name(&mut self, id: $id) -> Result<Arc<$state>, Stop> {
+        $vis fn $name(&mut self, id: $id) -> Result<Arc<$state>, Stop> {
             let stream = StreamId::$variant(id);
             match self.state(&stream)? {
                 State::$variant(state) => Ok(state),
@@ -175,24 +175,35 @@ impl World {
     }
 
     reader! {
-        /// A person's collection.
-        collection, UserId, Collection, Collection
+        /// A person's collection, erased or not.
+        any_collection, UserId, Collection, Collection
     }
     reader! {
         /// The pre-order of a piece.
-        preorder, PieceId, Preorder, Preorder
+        pub preorder, PieceId, Preorder, Preorder
     }
     reader! {
         /// A figure.
-        figure, FigureId, Figure, Figure
+        pub figure, FigureId, Figure, Figure
     }
     reader! {
         /// An entity.
-        entity, EntityId, Entity, Entity
+        pub entity, EntityId, Entity, Entity
     }
     reader! {
         /// A claim.
-        claim, ClaimCode, Claim, Claim
+        pub claim, ClaimCode, Claim, Claim
+    }
+
+    /// A person's collection. Whatever a command does to a person's own things, pre-orders too, it asks for
+    /// this first; so nothing is done any more once they are erased.
+    ///
+    /// # Errors
+    /// `Stop::Load` when the stream is not loaded yet; `PersonErased`.
+    pub fn collection(&mut self, user: UserId) -> Result<Arc<Collection>, Stop> {
+        let collection = self.any_collection(user)?;
+        collection.alive()?;
+        Ok(collection)
     }
 
     /// Lets a collection decide and stages what it comes to.
@@ -215,6 +226,7 @@ impl World {
         piece: PieceId,
         command: PreorderCommand,
     ) -> Result<(), Stop> {
+        self.collection(owner)?;
         let events = self.preorder(piece)?.decide(command)?;
         self.stage(&StreamId::Preorder(piece), Some(owner), events.into_iter().map(Event::Preorder));
         Ok(())

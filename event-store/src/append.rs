@@ -5,8 +5,9 @@
 //! - While the database is away, a batch is tried again for a while; nothing of it was written then.
 //! - A connection lost at the commit is followed by a look at the log, never by sending again blindly.
 
-use crate::commit::{Batch, Broken, InlineFold, Proof, simple, was_committed};
-use crate::store::Options;
+use crate::commit::{Batch, Broken, Proof, simple, was_committed};
+use crate::memory::Memory;
+use crate::store::{FoldInside, Options};
 use crate::{crash_point, subscribe};
 use domain::ids::CommandId;
 use domain::stream::{Position, Recorded, StreamId, Version};
@@ -123,7 +124,9 @@ pub(crate) struct Appender {
     batch_events: usize,
     batch_bytes: usize,
     give_up_after: Duration,
-    fold: Option<Arc<dyn InlineFold>>,
+    /// How the log stands, as the connection last saw it.
+    memory: Memory,
+    fold: FoldInside,
     head: watch::Sender<Position>,
 }
 
@@ -132,6 +135,7 @@ impl Appender {
     pub(crate) fn start(
         connect: PgConnectOptions,
         options: &Options,
+        fold: FoldInside,
         head: watch::Sender<Position>,
     ) -> Queue {
         let (sender, jobs) = mpsc::channel(options.queue_length.max(1));
@@ -142,7 +146,8 @@ impl Appender {
             batch_events: options.batch_events,
             batch_bytes: options.batch_bytes,
             give_up_after: options.give_up_after,
-            fold: options.inline_fold.clone(),
+            memory: Memory::default(),
+            fold,
             head,
         };
         tokio::spawn(appender.run());
@@ -234,11 +239,15 @@ impl Appender {
         let until = Instant::now() + self.give_up_after;
         let mut batch = Batch::new(jobs.iter_mut().map(|job| &mut job.append).collect());
         let mut pause = Pause::default();
+        let fold = self.fold.get();
         loop {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
                 None => match connect(&self.connect).await {
-                    Ok(connection) => connection,
+                    Ok(connection) => {
+                        self.memory.forget();
+                        connection
+                    }
                     Err(e) if Instant::now() < until => {
                         tracing::warn!(error = %e, "the appender cannot reach the database; trying again");
                         pause.take().await;
@@ -247,7 +256,7 @@ impl Appender {
                     Err(e) => return Err(Failed::Away(e)),
                 },
             };
-            match batch.write(&mut connection, self.fold.as_ref()).await {
+            match batch.write(&mut connection, &mut self.memory, fold.as_ref()).await {
                 Ok(()) => {
                     self.connection = Some(connection);
                     break;
@@ -271,11 +280,7 @@ impl Appender {
                     drop(connection);
                     tracing::warn!(error = %e, "a commit went unanswered; looking whether it took place");
                     let committed = self.resolve(&proof, until).await;
-                    if let Some(fold) = &self.fold
-                        && matches!(proof, Proof::Event(..))
-                    {
-                        fold.settled(committed.unwrap_or(false).then(|| batch.head()));
-                    }
+                    batch.settle(fold.as_ref(), committed.unwrap_or(false));
                     match committed {
                         Some(true) => break,
                         Some(false) if Instant::now() < until => pause.take().await,
@@ -339,7 +344,7 @@ impl Pause {
 }
 
 /// Whether the failure is the moment's and not the append's: trying again may help.
-fn is_passing(error: &sqlx::Error) -> bool {
+pub(crate) fn is_passing(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(database) = error else {
         return !matches!(
             error,

@@ -1,13 +1,19 @@
 //! One batch in one transaction: lock, look, judge, write, commit. And, when the connection is lost at the
 //! commit, finding out what became of it.
+//!
+//! The look is left out while the appender remembers how the log stands; the statement that inserts then
+//! checks that the head is still where it is remembered to be, since nobody appends without moving it.
 
-use crate::append::{Append, AppendError, Appended};
+use crate::append::{Append, AppendError, Appended, is_passing};
+use crate::compound::{Compound, Ran};
 use crate::crash_point;
+use crate::memory::Memory;
 use crate::subscribe::CHANNEL;
 use chrono::{DateTime, Utc};
 use domain::ids::{CommandId, EventId};
 use domain::stream::{Position, Recorded, StreamId, Version};
 use futures::TryFutureExt;
+use sqlx::error::BoxDynError;
 use sqlx::{Error, Executor, PgConnection, Row};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -44,44 +50,35 @@ const LOOK_FOR_RECORDS: &str = "
     SELECT r.actor, r.key FROM unnest($1::uuid[], $2::text[]) AS wanted (actor, key)
     JOIN command_records r ON r.actor = wanted.actor AND r.key = wanted.key";
 
-const INSERT_EVENTS: &str = "
-    INSERT INTO events (position, sequence, recorded_at, event_id, owner_id, aggregate_type, aggregate_id,
-                        event_type, event_version, payload, metadata)
-    SELECT e.position, e.sequence, $1, e.event_id, e.owner_id, e.aggregate_type, e.aggregate_id,
-           e.event_type, e.event_version, e.payload::json, e.metadata::json
-    FROM unnest($2::bigint[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-                $9::text[], $10::text[], $11::text[])
-        AS e (position, sequence, event_id, owner_id, aggregate_type, aggregate_id, event_type,
-              event_version, payload, metadata)";
-
-const INSERT_RECORDS: &str = "
-    INSERT INTO command_records (actor, command_id, position, created_at, key, command, request_hash, answer,
-                                 versions)
-    SELECT r.actor, r.command_id, r.position, $1, r.key, r.command, r.request_hash, r.answer::json,
-           r.versions::json
-    FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::text[],
-                $9::text[])
-        AS r (actor, command_id, position, key, command, request_hash, answer, versions)";
+const UNIQUE: [&str; 2] = ["events_pkey", "events_position_key"];
 
 /// Why a fold inside the append did not happen.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct FoldFailed(pub String);
 
-/// Folds that run in the append's own transaction, after its events are inserted and before it commits.
+/// Folds whose writes are part of the append's own transaction.
 #[async_trait::async_trait]
 pub trait InlineFold: Send + Sync {
-    /// Folds the events of a batch, which stand in the order of their positions. It runs in a savepoint of
-    /// its own, under the append lock: whatever it does is undone when it fails, and the append goes on. It
-    /// must not take seconds: everybody who appends waits.
+    /// Folds the events of a batch, which stand in the order of their positions and follow one another
+    /// without a gap; nobody else appends before the batch is settled. It may read through the connection,
+    /// which shows everything before these events, and adds what is to be written to the compound. It must
+    /// not take seconds: everybody who appends waits.
+    ///
+    /// When a write fails or does not count as it should, the batch is written without the fold.
     ///
     /// # Errors
-    /// Whatever hinders it; it is logged.
-    async fn fold(&self, connection: &mut PgConnection, events: &[Recorded]) -> Result<(), FoldFailed>;
+    /// Whatever hinders it; it is logged, and the batch is written without the fold.
+    async fn fold(
+        &self,
+        connection: &mut PgConnection,
+        events: &[Recorded],
+        compound: &mut Compound,
+    ) -> Result<(), FoldFailed>;
 
-    /// Told how the transaction of a batch ended: the position committed, or nothing. Also told when the
-    /// batch failed before its events were folded.
-    fn settled(&self, committed: Option<Position>) {
+    /// Told once after each call of [`fold`](Self::fold) whether its writes were committed, before anybody is
+    /// told of the events.
+    fn settled(&self, committed: bool) {
         let _ = committed;
     }
 }
@@ -153,9 +150,19 @@ impl From<Error> for Broken {
     }
 }
 
-struct Looked {
-    head: Position,
-    recorded_at: DateTime<Utc>,
+/// How an attempt to write a batch failed.
+enum Failed {
+    Broken(Broken),
+    /// Somebody else has appended since; nothing was written.
+    Outdated,
+    /// The writes of the fold did not go through; nothing was written.
+    Fold(String),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Broken(Broken::Before(error))
+    }
 }
 
 /// A batch that is being written.
@@ -163,11 +170,13 @@ pub(crate) struct Batch<'a> {
     appends: Vec<&'a mut Append>,
     verdicts: Vec<Verdict>,
     head: Position,
+    /// Whether the fold has been told of a batch whose end it does not know yet.
+    folding: bool,
 }
 
 impl<'a> Batch<'a> {
     pub(crate) fn new(appends: Vec<&'a mut Append>) -> Self {
-        Self { appends, verdicts: Vec::new(), head: Position(0) }
+        Self { appends, verdicts: Vec::new(), head: Position(0), folding: false }
     }
 
     /// Writes the batch: judges every append and commits those that pass. May be called again after it
@@ -175,17 +184,66 @@ impl<'a> Batch<'a> {
     pub(crate) async fn write(
         &mut self,
         connection: &mut PgConnection,
-        fold: Option<&Arc<dyn InlineFold>>,
+        memory: &mut Memory,
+        mut fold: Option<&Arc<dyn InlineFold>>,
     ) -> Result<(), Broken> {
+        loop {
+            match self.attempt(connection, memory, fold).await {
+                Ok(()) => {
+                    self.settle(fold, true);
+                    return Ok(());
+                }
+                Err(failed) => {
+                    memory.forget();
+                    match failed {
+                        // Whether it was committed is found out first.
+                        Failed::Broken(broken @ Broken::AtCommit(..)) => return Err(broken),
+                        Failed::Broken(broken) => {
+                            self.settle(fold, false);
+                            return Err(broken);
+                        }
+                        Failed::Outdated => {
+                            self.settle(fold, false);
+                            simple(connection, "ROLLBACK").await?;
+                        }
+                        Failed::Fold(error) => {
+                            tracing::warn!(%error, "a fold inside the append failed; appending without it");
+                            self.settle(fold, false);
+                            simple(connection, "ROLLBACK").await?;
+                            fold = None;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the fold what became of the batch, if it waits to hear.
+    pub(crate) fn settle(&mut self, fold: Option<&Arc<dyn InlineFold>>, committed: bool) {
+        if std::mem::take(&mut self.folding)
+            && let Some(fold) = fold
+        {
+            fold.settled(committed);
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        connection: &mut PgConnection,
+        memory: &mut Memory,
+        fold: Option<&Arc<dyn InlineFold>>,
+    ) -> Result<(), Failed> {
         simple(connection, BEGIN).await?;
-        let looked = self.look(connection).await?;
-        self.head = looked.head;
+        let remembered = self.judge(connection, memory).await?;
+        self.head = memory.head();
+        let remembered = remembered.then_some(self.head);
         let passing = || self.appends.iter().zip(&self.verdicts).filter(|(_, v)| **v == Verdict::Pass);
         if passing().next().is_none() {
             simple(connection, "ROLLBACK").await?;
             return Ok(());
         }
 
+        let recorded_at = memory.now();
         let mut events = Vec::with_capacity(passing().map(|(a, _)| a.events.len()).sum());
         for (append, verdict) in self.appends.iter_mut().zip(&self.verdicts) {
             if *verdict != Verdict::Pass {
@@ -194,17 +252,14 @@ impl<'a> Batch<'a> {
             for mut event in append.events.drain(..) {
                 self.head = Position(self.head.0 + 1);
                 event.position = self.head;
-                event.recorded_at = looked.recorded_at;
+                event.recorded_at = recorded_at;
                 events.push(event);
             }
             append.position = self.head;
         }
-        let written = self.put(connection, &events, &looked, fold).await;
-        if let Some(fold) = fold
-            && !events.is_empty()
-            && !matches!(written, Err(Broken::AtCommit(..)))
-        {
-            fold.settled(written.is_ok().then_some(self.head));
+        let written = self.put(connection, &events, recorded_at, remembered, fold).await;
+        if written.is_ok() {
+            memory.wrote(&events, recorded_at);
         }
         // Back to the appends they came from: for the answers, or for the next try.
         let mut events = events.into_iter();
@@ -216,49 +271,59 @@ impl<'a> Batch<'a> {
         written
     }
 
-    /// The head of the log and the judgement, by a snapshot taken under the lock.
-    async fn look(&mut self, connection: &mut PgConnection) -> Result<Looked, Error> {
+    /// Judges the appends; `true` when by memory alone, so that the insertion has yet to prove it.
+    async fn judge(&mut self, connection: &mut PgConnection, memory: &mut Memory) -> Result<bool, Error> {
+        let taken = self.look_for_records(connection).await?;
         let mut streams: Vec<&StreamId> =
             self.appends.iter().flat_map(|a| a.expected.iter().map(|(s, _)| s)).collect();
         streams.sort_unstable();
         streams.dedup();
-        let types: Vec<&str> = streams.iter().map(|s| s.aggregate_type()).collect();
-        let ids: Vec<String> = streams.iter().map(|s| s.aggregate_id()).collect();
-        let row = sqlx::query(LOOK).bind(types).bind(ids).fetch_one(&mut *connection).await?;
-        let head: Option<i64> = row.try_get(0)?;
-        let last: Option<DateTime<Utc>> = row.try_get(1)?;
-        let clock: DateTime<Utc> = row.try_get(2)?;
-        let versions: Vec<i64> = row.try_get(3)?;
-        let versions = streams.into_iter().zip(versions.into_iter().map(Version)).collect();
+        if let Some(versions) = memory.versions(&streams) {
+            let versions = streams.iter().copied().zip(versions).collect();
+            let verdicts = judge(self.appends.iter().map(|a| &**a), versions, taken.clone());
+            // Only what is inserted proves what was remembered, and only for those that pass.
+            let conflict = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Conflict(_)));
+            let writes = self.appends.iter().zip(&verdicts);
+            if !conflict && writes.into_iter().any(|(a, v)| *v == Verdict::Pass && !a.events.is_empty()) {
+                self.verdicts = verdicts;
+                return Ok(true);
+            }
+        }
+        let versions = look(connection, &streams, memory).await?;
+        let versions = streams.into_iter().zip(versions).collect();
+        self.verdicts = judge(self.appends.iter().map(|a| &**a), versions, taken);
+        Ok(false)
+    }
 
+    async fn look_for_records(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<HashSet<(Uuid, String)>, Error> {
         let (actors, keys): (Vec<Uuid>, Vec<&str>) =
             self.appends.iter().filter_map(|a| a.record.as_ref()).map(|r| (r.actor, r.key.as_str())).unzip();
-        let taken: HashSet<(Uuid, String)> = if keys.is_empty() {
-            HashSet::new()
-        } else {
-            sqlx::query_as(LOOK_FOR_RECORDS)
-                .bind(actors)
-                .bind(keys)
-                .fetch_all(connection)
-                .await?
-                .into_iter()
-                .collect()
-        };
-        self.verdicts = judge(self.appends.iter().map(|a| &**a), versions, taken);
-        Ok(Looked {
-            head: Position(head.unwrap_or(0)),
-            // One clock for all processes, and never back.
-            recorded_at: last.map_or(clock, |last| last.max(clock)),
-        })
+        if keys.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let taken = sqlx::query_as(LOOK_FOR_RECORDS).bind(actors).bind(keys).fetch_all(connection).await?;
+        Ok(taken.into_iter().collect())
     }
 
     async fn put(
-        &self,
+        &mut self,
         connection: &mut PgConnection,
         events: &[Recorded],
-        looked: &Looked,
+        recorded_at: DateTime<Utc>,
+        remembered: Option<Position>,
         fold: Option<&Arc<dyn InlineFold>>,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), Failed> {
+        let mut compound = Compound::default();
+        if let Some(fold) = fold
+            && !events.is_empty()
+        {
+            self.folding = true;
+            let folded = fold.fold(connection, events, &mut compound).await;
+            folded.map_err(|error| Failed::Fold(error.to_string()))?;
+        }
         let passing: Vec<&Append> = self
             .appends
             .iter()
@@ -267,14 +332,9 @@ impl<'a> Batch<'a> {
             .map(|(append, _)| &**append)
             .collect();
         if !events.is_empty() {
-            insert_events(connection, events, &passing, looked.recorded_at).await?;
+            insert_events(&mut compound, events, &passing, recorded_at).map_err(Error::Encode)?;
         }
-        insert_records(connection, &passing, looked.recorded_at).await?;
-        if let Some(fold) = fold
-            && !events.is_empty()
-        {
-            fold_inside(connection, events, fold.as_ref()).await?;
-        }
+        insert_records(&mut compound, &passing, recorded_at).map_err(Error::Encode)?;
         let proof = match events.first() {
             Some(first) => Proof::Event(first.position, first.event_id),
             None => match passing.iter().find_map(|a| a.record.as_ref().map(|r| (a, r))) {
@@ -286,14 +346,36 @@ impl<'a> Batch<'a> {
                 }
             },
         };
+        if let Some(head) = remembered {
+            let head = compound.bind(head.0).map_err(Error::Encode)?;
+            compound.premise(format!(
+                "coalesce((SELECT position FROM events ORDER BY position DESC LIMIT 1), 0) = {head}"
+            ));
+        }
+        match compound.run(connection).await {
+            Ok(Ran::Done) => {}
+            Ok(Ran::Otherwise) => return Err(Failed::Outdated),
+            Ok(Ran::Miscounted) => return Err(Failed::Fold("its checkpoints were moved".to_owned())),
+            // What is inserted stands there already: others were here.
+            Err(Error::Database(e))
+                if remembered.is_some() && e.constraint().is_some_and(|name| UNIQUE.contains(&name)) =>
+            {
+                return Err(Failed::Outdated);
+            }
+            // The database refuses something; without the fold it is seen whether it was the fold's.
+            Err(e @ Error::Database(_)) if self.folding && !is_passing(&e) => {
+                return Err(Failed::Fold(e.to_string()));
+            }
+            Err(e) => return Err(e.into()),
+        }
         crash_point!("append.before_commit");
         let commit = match events.last() {
             Some(last) => format!("NOTIFY {CHANNEL}, '{}'; COMMIT", last.position),
             None => "COMMIT".to_owned(),
         };
         // Whatever error comes now, even one from the server, it may come after the commit took place.
-        simple(connection, &commit).await.map_err(|e| Broken::AtCommit(e, proof))?;
-        Ok(())
+        let committed = simple(connection, &commit).await;
+        committed.map_err(|e| Failed::Broken(Broken::AtCommit(e, proof)))
     }
 
     /// The newest position this batch knows of, once it is written.
@@ -331,71 +413,81 @@ pub(crate) fn simple<'a>(
     connection.execute(sql).map_ok(drop)
 }
 
-async fn insert_events(
+/// The head of the log and the versions of streams, by a snapshot taken under the lock.
+async fn look(
     connection: &mut PgConnection,
+    streams: &[&StreamId],
+    memory: &mut Memory,
+) -> Result<Vec<Version>, Error> {
+    let types: Vec<&str> = streams.iter().map(|s| s.aggregate_type()).collect();
+    let ids: Vec<String> = streams.iter().map(|s| s.aggregate_id()).collect();
+    let row = sqlx::query(LOOK).bind(types).bind(ids).fetch_one(&mut *connection).await?;
+    let head: Option<i64> = row.try_get(0)?;
+    let last: Option<DateTime<Utc>> = row.try_get(1)?;
+    let versions: Vec<i64> = row.try_get(3)?;
+    let versions: Vec<Version> = versions.into_iter().map(Version).collect();
+    memory.looked(Position(head.unwrap_or(0)), last, row.try_get(2)?, streams.iter().copied().zip(&versions));
+    Ok(versions)
+}
+
+fn insert_events(
+    to: &mut Compound,
     events: &[Recorded],
     passing: &[&Append],
     recorded_at: DateTime<Utc>,
-) -> Result<(), Error> {
+) -> Result<(), BoxDynError> {
     let metadata: Vec<&str> =
         passing.iter().flat_map(|a| std::iter::repeat_n(a.metadata.as_str(), a.payloads.len())).collect();
     let payloads: Vec<&str> = passing.iter().flat_map(|a| a.payloads.iter().map(String::as_str)).collect();
-    sqlx::query(INSERT_EVENTS)
-        .bind(recorded_at)
-        .bind(events.iter().map(|e| e.position.0).collect::<Vec<_>>())
-        .bind(events.iter().map(|e| e.version.0).collect::<Vec<_>>())
-        .bind(events.iter().map(|e| e.event_id.uuid()).collect::<Vec<_>>())
-        .bind(events.iter().map(|e| e.owner.map(|o| o.uuid())).collect::<Vec<_>>())
-        .bind(events.iter().map(|e| e.stream.aggregate_type()).collect::<Vec<_>>())
-        .bind(events.iter().map(|e| e.stream.aggregate_id()).collect::<Vec<_>>())
-        .bind(events.iter().map(|e| e.event.event_type()).collect::<Vec<_>>())
-        .bind(events.iter().map(|e| e.event.event_version()).collect::<Vec<_>>())
-        .bind(payloads)
-        .bind(metadata)
-        .execute(connection)
-        .await?;
+    let at = to.bind(recorded_at)?;
+    let columns = [
+        to.bind(events.iter().map(|e| e.position.0).collect::<Vec<_>>())?,
+        to.bind(events.iter().map(|e| e.version.0).collect::<Vec<_>>())?,
+        to.bind(events.iter().map(|e| e.event_id.uuid()).collect::<Vec<_>>())?,
+        to.bind(events.iter().map(|e| e.owner.map(|o| o.uuid())).collect::<Vec<_>>())?,
+        to.bind(events.iter().map(|e| e.stream.aggregate_type()).collect::<Vec<_>>())?,
+        to.bind(events.iter().map(|e| e.stream.aggregate_id()).collect::<Vec<_>>())?,
+        to.bind(events.iter().map(|e| e.event.event_type()).collect::<Vec<_>>())?,
+        to.bind(events.iter().map(|e| e.event.event_version()).collect::<Vec<_>>())?,
+        to.bind(payloads)?,
+        to.bind(metadata)?,
+    ];
+    to.part(format!(
+        "INSERT INTO events (position, sequence, recorded_at, event_id, owner_id, aggregate_type, \
+         aggregate_id, event_type, event_version, payload, metadata) \
+         SELECT e.position, e.sequence, {at}, e.event_id, e.owner_id, e.aggregate_type, e.aggregate_id, \
+         e.event_type, e.event_version, e.payload::json, e.metadata::json \
+         FROM unnest({}) AS e (position, sequence, event_id, owner_id, aggregate_type, aggregate_id, \
+         event_type, event_version, payload, metadata)",
+        columns.join(", ")
+    ));
     Ok(())
 }
 
-async fn insert_records(
-    connection: &mut PgConnection,
-    passing: &[&Append],
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
+fn insert_records(to: &mut Compound, passing: &[&Append], now: DateTime<Utc>) -> Result<(), BoxDynError> {
     let kept: Vec<_> = passing.iter().filter_map(|a| a.record.as_ref().map(|r| (*a, r))).collect();
     if kept.is_empty() {
         return Ok(());
     }
-    sqlx::query(INSERT_RECORDS)
-        .bind(now)
-        .bind(kept.iter().map(|(_, r)| r.actor).collect::<Vec<_>>())
-        .bind(kept.iter().map(|(a, _)| a.command_id.uuid()).collect::<Vec<_>>())
-        .bind(kept.iter().map(|(a, _)| a.position.0).collect::<Vec<_>>())
-        .bind(kept.iter().map(|(_, r)| r.key.as_str()).collect::<Vec<_>>())
-        .bind(kept.iter().map(|(_, r)| r.command).collect::<Vec<_>>())
-        .bind(kept.iter().map(|(_, r)| r.request_hash.as_slice()).collect::<Vec<_>>())
-        .bind(kept.iter().map(|(_, r)| r.answer.as_str()).collect::<Vec<_>>())
-        .bind(kept.iter().map(|(_, r)| r.versions.as_str()).collect::<Vec<_>>())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-async fn fold_inside(
-    connection: &mut PgConnection,
-    events: &[Recorded],
-    fold: &dyn InlineFold,
-) -> Result<(), Error> {
-    simple(connection, "SAVEPOINT fold").await?;
-    let folded = match fold.fold(connection, events).await {
-        // Refused when the fold swallowed an error of the database: then it is undone as well.
-        Ok(()) => simple(connection, "RELEASE SAVEPOINT fold").await.map_err(|e| FoldFailed(e.to_string())),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = folded {
-        tracing::warn!(%error, "a fold inside the append failed; the append goes on without it");
-        simple(connection, "ROLLBACK TO SAVEPOINT fold; RELEASE SAVEPOINT fold").await?;
-    }
+    let at = to.bind(now)?;
+    let columns = [
+        to.bind(kept.iter().map(|(_, r)| r.actor).collect::<Vec<_>>())?,
+        to.bind(kept.iter().map(|(a, _)| a.command_id.uuid()).collect::<Vec<_>>())?,
+        to.bind(kept.iter().map(|(a, _)| a.position.0).collect::<Vec<_>>())?,
+        to.bind(kept.iter().map(|(_, r)| r.key.as_str()).collect::<Vec<_>>())?,
+        to.bind(kept.iter().map(|(_, r)| r.command).collect::<Vec<_>>())?,
+        to.bind(kept.iter().map(|(_, r)| r.request_hash.as_slice()).collect::<Vec<_>>())?,
+        to.bind(kept.iter().map(|(_, r)| r.answer.as_str()).collect::<Vec<_>>())?,
+        to.bind(kept.iter().map(|(_, r)| r.versions.as_str()).collect::<Vec<_>>())?,
+    ];
+    to.part(format!(
+        "INSERT INTO command_records (actor, command_id, position, created_at, key, command, request_hash, \
+         answer, versions) \
+         SELECT r.actor, r.command_id, r.position, {at}, r.key, r.command, r.request_hash, r.answer::json, \
+         r.versions::json \
+         FROM unnest({}) AS r (actor, command_id, position, key, command, request_hash, answer, versions)",
+        columns.join(", ")
+    ));
     Ok(())
 }
 

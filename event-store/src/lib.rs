@@ -9,10 +9,14 @@
 //! | `turns.rs` | who may decide next, within this process |
 //! | `append.rs` | the queue, the one appender of a process, batching and splitting |
 //! | `commit.rs` | one batch in one transaction, and finding out what became of it |
+//! | `memory.rs` | how the log stands, remembered from batch to batch |
+//! | `compound.rs` | many writes as one statement |
 //! | `records.rs` | answers kept for repeated requests |
 //! | `cache.rs`, `snapshot.rs` | states kept in memory and beside the log |
 //! | `read.rs`, `rows.rs` | reading in global order and by stream, folding states |
+//! | `owner.rs` | reading one person's events |
 //! | `inspect.rs` | looking at the raw log |
+//! | `erase.rs` | taking a person out of the log |
 //! | `subscribe.rs` | learning of new events |
 //! | `framework.rs` | the same log as a `cqrs_es::EventStore` |
 //! | `crash.rs` | named points at which a simulation lets the process die |
@@ -24,11 +28,15 @@
 mod append;
 mod cache;
 mod commit;
+mod compound;
 pub mod crash;
+mod erase;
 mod error;
 mod execute;
 mod framework;
 mod inspect;
+mod memory;
+mod owner;
 mod read;
 mod records;
 mod rows;
@@ -38,10 +46,12 @@ mod subscribe;
 mod turns;
 
 pub use commit::{APPEND_LOCK, FoldFailed, InlineFold};
+pub use compound::Compound;
 pub use error::{ExecuteError, StoreError, Undecodable};
 pub use execute::{Executed, Execution, Idempotency};
 pub use framework::{LedgerAggregate, LoadedAggregate};
 pub use inspect::{EventFilter, LogCounts, RawEvent};
+pub use owner::OwnPage;
 pub use read::EventChunks;
 pub use store::{EventStore, Options};
 pub use subscribe::CHANNEL;

@@ -53,9 +53,15 @@ impl EventStore {
             let _turn = turn;
             let Ok(Ok(payload)) = tokio::task::spawn_blocking(move || to_json(&state)).await else { return };
             let saved = sqlx::query(
-                "INSERT INTO snapshots AS s
+                // Whoever erases the person meanwhile waits for this row's lock, and deletes the snapshot then.
+                "WITH last AS (
+                     SELECT FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence = $3
+                        AND event_id = $5 AND event_type <> $1 || '.erased'
+                     FOR SHARE
+                 )
+                 INSERT INTO snapshots AS s
                      (aggregate_type, aggregate_id, last_sequence, shape, event_id, payload)
-                 VALUES ($1, $2, $3, $4, $5, $6::json)
+                 SELECT $1, $2, $3, $4, $5, $6::json FROM last
                  ON CONFLICT (aggregate_type, aggregate_id) DO UPDATE
                  SET last_sequence = excluded.last_sequence, current_snapshot = s.current_snapshot + 1,
                      shape = excluded.shape, event_id = excluded.event_id, taken_at = now(),

@@ -8,7 +8,7 @@ use crate::turns::Turns;
 use crate::{read, subscribe};
 use domain::stream::Position;
 use sqlx::PgPool;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
@@ -34,8 +34,6 @@ pub struct Options {
     pub snapshot_every: i64,
     /// How often the head is asked for, in case a notification of another process got lost.
     pub poll_every: Duration,
-    /// Folds that run inside the append's transaction.
-    pub inline_fold: Option<Arc<dyn InlineFold>>,
 }
 
 impl Default for Options {
@@ -50,7 +48,6 @@ impl Default for Options {
             cache_bytes: 64 << 20,
             snapshot_every: 500,
             poll_every: Duration::from_secs(2),
-            inline_fold: None,
         }
     }
 }
@@ -61,8 +58,23 @@ pub struct EventStore {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// What folds inside the append's transaction, if anything does.
+#[derive(Clone, Default)]
+pub(crate) struct FoldInside(Arc<RwLock<Option<Arc<dyn InlineFold>>>>);
+
+impl FoldInside {
+    pub(crate) fn get(&self) -> Option<Arc<dyn InlineFold>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, fold: Option<Arc<dyn InlineFold>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = fold;
+    }
+}
+
 pub(crate) struct Inner {
     pub(crate) pool: PgPool,
+    fold_inside: FoldInside,
     pub(crate) snapshot_every: i64,
     pub(crate) queue_wait: Duration,
     pub(crate) queue: Queue,
@@ -92,13 +104,15 @@ impl EventStore {
     pub async fn open(pool: PgPool, options: Options) -> Result<Self, StoreError> {
         let (head, _) = watch::channel(read::head(&pool).await?);
         let connect = pool.connect_options().as_ref().clone();
-        let queue = Appender::start(connect.clone(), &options, head.clone());
+        let fold_inside = FoldInside::default();
+        let queue = Appender::start(connect.clone(), &options, fold_inside.clone(), head.clone());
         let listening = vec![
             tokio::spawn(subscribe::listen(connect, pool.clone(), head.clone())).abort_handle(),
             tokio::spawn(subscribe::poll(pool.clone(), options.poll_every, head.clone())).abort_handle(),
         ];
         let inner = Inner {
             pool,
+            fold_inside,
             snapshot_every: options.snapshot_every.max(1),
             queue_wait: options.queue_wait,
             queue,
@@ -109,6 +123,11 @@ impl EventStore {
             listening,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// From the next batch on, this folds inside the append's transaction, or nothing does.
+    pub fn fold_inside(&self, fold: Option<Arc<dyn InlineFold>>) {
+        self.inner.fold_inside.set(fold);
     }
 
     /// The pool that reads go through.

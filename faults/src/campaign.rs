@@ -141,30 +141,34 @@ pub async fn run(program: &Program, db: &TestDb, plan: Plan) -> anyhow::Result<R
     let mut stage = Stage::new(program, db);
     let models = stage.begin(plan.seed).await?;
     for fault in plan.faults() {
-        let (begun, before) = (Instant::now(), stage.count.load(Ordering::Relaxed));
+        let (begun, before) = (Instant::now(), stage.tally.answered.load(Ordering::Relaxed));
         stage.suffer(&fault, &mut report).await.with_context(|| format!("{fault:?}"))?;
         // Nobody folds now: every checkpoint and its tables are as the dead process left them.
         let complaints = checks::verify(&models).await?;
         report.complaints.extend(complaints.into_iter().map(|one| format!("after {fault:?}: {one}")));
-        let answered = stage.count.load(Ordering::Relaxed).saturating_sub(before);
+        let answered = stage.tally.answered.load(Ordering::Relaxed).saturating_sub(before);
         println!("{fault:?}: {answered} answers in {} ms", begun.elapsed().as_millis());
     }
     let mut server = stage.start(None).await?.map_err(|status| anyhow::anyhow!("died unasked: {status}"))?;
     stage.requests(REQUESTS_IN_PEACE, &mut server).await?;
     let (people, seen) = stage.end().await?;
     checks::caught_up(&db.pool).await?;
-    judge(program, db, &models, people, &seen, &mut report).await?;
+    judge(program, db, &models, people, (0, &seen), &mut report).await?;
     drop(server);
     Ok(report)
 }
 
-/// Everything that must hold once the clients are done.
-async fn judge(
+/// Everything that must hold once the clients are done and the read models have caught up. What the log holds
+/// up to a position was not theirs; the other part of the pair is what a reader saw, if one followed.
+///
+/// # Errors
+/// When something cannot be looked at.
+pub async fn judge(
     program: &Program,
     db: &TestDb,
     models: &Projections,
     people: Vec<Client>,
-    seen: &[(i64, Uuid)],
+    (since, seen): (i64, &[(i64, Uuid)]),
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let mut acknowledged = Vec::new();
@@ -182,7 +186,7 @@ async fn judge(
         let (accepted, refused) = report.kinds.entry(one.kind).or_default();
         *(if one.is_accepted() { accepted } else { refused }) += 1;
     }
-    let verdict = checks::log(&db.pool, 0, &acknowledged, seen).await?;
+    let verdict = checks::log(&db.pool, since, &acknowledged, seen).await?;
     report.acknowledged = acknowledged.iter().filter(|one| one.is_accepted()).count();
     report.refused = acknowledged.len() - report.acknowledged;
     report.lost = verdict.lost;
@@ -194,10 +198,7 @@ async fn judge(
 
 /// Verifies, rebuilds everything by the command line beside whatever server there is, compares every table
 /// before and after, and verifies again.
-///
-/// # Errors
-/// When something of that cannot be done.
-pub async fn rebuilt_the_same(
+async fn rebuilt_the_same(
     program: &Program,
     db: &TestDb,
     models: &Projections,
@@ -230,6 +231,15 @@ pub struct Client {
     repeated: usize,
 }
 
+/// How much was answered so far.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Requests.
+    pub answered: AtomicU64,
+    /// Those that were accepted.
+    pub accepted: AtomicU64,
+}
+
 /// The people of an instance: three collectors and an admin.
 ///
 /// # Errors
@@ -248,7 +258,7 @@ pub async fn people(db: &TestDb, address: &Address) -> anyhow::Result<Vec<(Strin
     Ok(people)
 }
 
-/// Sends one request after the other until told to stop; `count` counts what was answered.
+/// Sends one request after the other until told to stop.
 ///
 /// # Errors
 /// When a request gets no answer, or none that an answer should be.
@@ -256,7 +266,7 @@ pub async fn keep_asking(
     (name, role, person): (String, Role, Person),
     seed: u64,
     shared: Shared,
-    count: Arc<AtomicU64>,
+    tally: Arc<Tally>,
     stop: Arc<AtomicBool>,
 ) -> anyhow::Result<Client> {
     let mut generator = Generator::new(seed, &name, role, shared);
@@ -276,7 +286,8 @@ pub async fn keep_asking(
             status: delivered.answer.status,
             position: delivered.answer.position,
         });
-        count.fetch_add(1, Ordering::Relaxed);
+        tally.answered.fetch_add(1, Ordering::Relaxed);
+        tally.accepted.fetch_add(u64::from(delivered.answer.is_accepted()), Ordering::Relaxed);
     }
     Ok(Client { person, name, model: generator.model, answered, repeated })
 }
@@ -286,7 +297,7 @@ struct Stage<'a> {
     program: &'a Program,
     db: &'a TestDb,
     address: watch::Sender<Option<String>>,
-    count: Arc<AtomicU64>,
+    tally: Arc<Tally>,
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<anyhow::Result<Client>>>,
     admin: Option<Person>,
@@ -299,7 +310,7 @@ impl<'a> Stage<'a> {
             program,
             db,
             address: watch::Sender::new(None),
-            count: Arc::default(),
+            tally: Arc::default(),
             stop: Arc::default(),
             clients: Vec::new(),
             admin: None,
@@ -319,7 +330,7 @@ impl<'a> Stage<'a> {
                 self.admin = Some(one.2.clone());
             }
             let seed = seed.wrapping_mul(1_000).wrapping_add(at * 10);
-            let asking = keep_asking(one, seed, shared.clone(), self.count.clone(), self.stop.clone());
+            let asking = keep_asking(one, seed, shared.clone(), self.tally.clone(), self.stop.clone());
             self.clients.push(tokio::spawn(asking));
         }
         self.reader = Some(tokio::spawn(follow(self.db.url.clone(), self.stop.clone())));
@@ -343,9 +354,9 @@ impl<'a> Stage<'a> {
 
     /// Waits until so many requests more were answered.
     async fn requests(&self, more: u64, server: &mut Server) -> anyhow::Result<()> {
-        let until = self.count.load(Ordering::Relaxed).saturating_add(more);
+        let until = self.tally.answered.load(Ordering::Relaxed).saturating_add(more);
         let begun = Instant::now();
-        while self.count.load(Ordering::Relaxed) < until {
+        while self.tally.answered.load(Ordering::Relaxed) < until {
             tokio::select! {
                 status = server.ended() => anyhow::bail!("the server died unasked: {}", status?),
                 () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -405,7 +416,7 @@ impl<'a> Stage<'a> {
         fault: &Fault,
         report: &mut Report,
     ) -> anyhow::Result<ExitStatus> {
-        let start = self.count.load(Ordering::Relaxed);
+        let start = self.tally.answered.load(Ordering::Relaxed);
         let begun = Instant::now();
         let mut asked = None;
         loop {
@@ -415,7 +426,7 @@ impl<'a> Stage<'a> {
             }
             self.nobody_gave_up()?;
             ensure!(begun.elapsed() < FAULT_WITHIN, "neither death nor answers");
-            let since = self.count.load(Ordering::Relaxed).saturating_sub(start);
+            let since = self.tally.answered.load(Ordering::Relaxed).saturating_sub(start);
             match fault {
                 Fault::Kill(after, micros) if since >= *after => {
                     tokio::time::sleep(Duration::from_micros(*micros)).await;

@@ -107,6 +107,13 @@ pub struct Catalogue {
     entities: BTreeMap<&'static str, BTreeSet<Uuid>>,
 }
 
+impl Catalogue {
+    /// Figures that were there before.
+    pub fn know(&mut self, figures: impl IntoIterator<Item = Uuid>) {
+        self.figures.extend(figures);
+    }
+}
+
 /// One person's catalogue is everybody's.
 pub type Shared = Arc<Mutex<Catalogue>>;
 
@@ -200,7 +207,7 @@ impl Generator {
                 _ => self.edit_figure(),
             };
         }
-        match self.rng.random_range(0..130) {
+        match self.rng.random_range(0..136) {
             0..10 => self.catalogue(),
             10..16 => self.edit_figure(),
             16..18 => self.rename_entity(),
@@ -221,7 +228,8 @@ impl Generator {
             113..119 => self.slip(),
             119..124 => self.edit_preorder(),
             124..127 => self.cancel(),
-            _ => self.replace(),
+            127..130 => self.replace(),
+            _ => self.bulk(),
         }
     }
 
@@ -725,7 +733,7 @@ impl Generator {
             }
             return Some(("ship", Method::POST, format!("{path}/ship"), Some(body.into()), Effect::Preorder));
         }
-        if at <= SHIPPED && self.chance(if at == SHIPPED { 60 } else { 10 }) {
+        if at <= SHIPPED && self.chance(if at == SHIPPED { 60 } else { 15 }) {
             let mut body = Map::new();
             if self.chance(60) {
                 body.insert("condition".into(), json!(self.word(CONDITIONS)));

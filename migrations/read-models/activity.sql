@@ -29,9 +29,12 @@ COMMENT ON COLUMN activity_latest.piece_id IS 'The piece that the row is about, 
 -- Private: what a piece is a copy of.
 CREATE TABLE activity_pieces (
     piece_id  uuid NOT NULL,
+    user_id   uuid NOT NULL,
     figure_id uuid NOT NULL,
     CONSTRAINT activity_pieces_pkey PRIMARY KEY (piece_id)
 );
+
+CREATE INDEX activity_pieces_user_id_idx ON activity_pieces (user_id);
 
 -- Private: what figures are called.
 CREATE TABLE activity_figures (

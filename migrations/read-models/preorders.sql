@@ -11,6 +11,8 @@ CREATE TABLE preorders (
     release_date_original_precision text,
     release_date_current            date,
     release_date_precision          text,
+    offered_release_date            date,
+    offered_release_date_precision  text,
     price_amount                    numeric(12,2),
     price_currency                  char(3),
     price_fx_rate                   numeric,
@@ -32,6 +34,7 @@ CREATE TABLE preorders (
     CONSTRAINT preorders_owned_item_id_key UNIQUE (owned_item_id)
 );
 
+COMMENT ON COLUMN preorders.offered_release_date IS 'The catalogue''s new date, while the pre-order still carries the one it replaced.';
 COMMENT ON COLUMN preorders.price_fx_rate IS 'EUR for one unit of the currency, frozen when the price was recorded; empty means today''s.';
 COMMENT ON COLUMN preorders.deposit_refund_amount IS 'What came back when it was cancelled.';
 COMMENT ON COLUMN preorders.paid_amount IS 'What had been paid when it was cancelled; empty before.';
@@ -54,6 +57,8 @@ CREATE TABLE preorder_chapters (
     release_date_original_precision text,
     release_date_current            date,
     release_date_precision          text,
+    offered_release_date            date,
+    offered_release_date_precision  text,
     price_amount                    numeric(12,2),
     price_currency                  char(3),
     price_fx_rate                   numeric,
@@ -98,3 +103,11 @@ COMMENT ON COLUMN preorder_date_history.previous_date IS 'Empty where a date was
 COMMENT ON COLUMN preorder_date_history.is_slip IS 'Later than all of the period announced before.';
 
 CREATE INDEX preorder_date_history_preorder_id_idx ON preorder_date_history (preorder_id, position);
+
+-- The catalogue's first release date of each figure that has one: what an offer is told from.
+CREATE TABLE preorder_catalogue_dates (
+    figure_id              uuid NOT NULL,
+    release_date           date NOT NULL,
+    release_date_precision text NOT NULL,
+    CONSTRAINT preorder_catalogue_dates_pkey PRIMARY KEY (figure_id)
+);

@@ -4,6 +4,7 @@
 //! several of them in one transaction. All times are UTC.
 
 pub mod app_settings;
+pub mod erasures;
 pub mod figure_types;
 pub mod passwords;
 pub mod sessions;

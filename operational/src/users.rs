@@ -264,7 +264,7 @@ pub enum UserError {
     #[error("no such user")]
     NotFound,
     /// The change would leave nobody to run the instance.
-    #[error("the last admin can be neither demoted nor suspended")]
+    #[error("the last admin can be neither demoted, suspended nor erased")]
     LastAdmin,
     /// Hashing a password failed.
     #[error(transparent)]

@@ -6,6 +6,7 @@ pub mod collection;
 pub mod engine;
 pub mod entities;
 pub mod figures;
+pub mod past;
 pub mod preorders;
 pub mod search;
 pub mod views;

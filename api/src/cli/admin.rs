@@ -1,6 +1,9 @@
 //! `admin`: what is done to an instance from its own machine.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::{
+    io::{BufRead, IsTerminal, Write},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
@@ -9,7 +12,14 @@ use operational::{
     users::{self, Email, NewUser, UserError, Username},
 };
 
-use crate::config::Config;
+use super::instance;
+use crate::{
+    config::Config,
+    erasure::{Eraser, ErasureError},
+};
+
+/// How many times it is waited for read models that are late.
+const PATIENCE: u32 = 20;
 
 /// Look after the instance.
 #[derive(Debug, clap::Args)]
@@ -31,10 +41,63 @@ enum Command {
         #[arg(long)]
         admin: bool,
     },
+    /// Erase a person for good: account, pieces, pre-orders, wishes, and what the log says of them
+    EraseUser {
+        /// The username
+        name: String,
+        /// Do not ask whether it is meant
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
-    let Command::CreateUser { name, email, admin } = args.command;
+    match args.command {
+        Command::CreateUser { name, email, admin } => create_user(config, name, email, admin).await,
+        Command::EraseUser { name, yes } => erase_user(config, name, yes).await,
+    }
+}
+
+async fn erase_user(config: Config, name: String, yes: bool) -> anyhow::Result<()> {
+    let username: Username = name.parse()?;
+    instance::with(&config, async |instance| {
+        let Some(user) = users::by_username(&instance.pool, &username).await? else {
+            bail!("there is no account {username}");
+        };
+        if !yes && !is_meant(&user.username)? {
+            bail!("nothing was erased");
+        }
+        let _folding = instance.fold();
+        let eraser = Eraser::new(&instance.pool, &instance.ledger.store, &instance.ledger.projections);
+        eraser.begin(user.id, None).await?;
+        writeln!(std::io::stdout(), "the account {} ({}) is gone", user.username, user.id)?;
+        for _ in 0..PATIENCE {
+            match eraser.carry_on_with(user.id).await {
+                Ok(()) => {
+                    writeln!(std::io::stdout(), "nothing of it is left")?;
+                    return Ok(());
+                }
+                // Read models that are on their way get there; a halted one says so at once.
+                Err(ErasureError::ReadModels(_)) => tokio::time::sleep(Duration::from_secs(1)).await,
+                Err(error) => return Err(error).context("the rest is erased by the next server that starts"),
+            }
+        }
+        let left = eraser.carry_on_with(user.id).await;
+        left.context("the rest is erased by the next server that starts, once these read models go on")
+    })
+    .await
+}
+
+/// Asks on the terminal; the name typed again means yes.
+fn is_meant(name: &str) -> anyhow::Result<bool> {
+    eprint!("This cannot be undone. Type {name} to erase this person: ");
+    std::io::stderr().flush()?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("there is no answer on standard input")?;
+    Ok(line.trim() == name)
+}
+
+async fn create_user(config: Config, name: String, email: Option<String>, admin: bool) -> anyhow::Result<()> {
     let username: Username = name.parse()?;
     let email = email.map(|address| address.parse::<Email>()).transpose()?;
     let password = Password::parse(&read_password()?)?;

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::demo;
-use crate::{config::Config, http::docs, ledger::Ledger, router, state::AppState};
+use crate::{config::Config, erasure, http::docs, ledger::Ledger, router, state::AppState};
 
 /// How long requests in flight get once the server is told to stop.
 const LAST_CALL: Duration = Duration::from_secs(20);
@@ -58,6 +58,7 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     let address = listener.local_addr()?;
     let mut signals = Signals::new()?;
     tokio::spawn(clean_up(state.clone()));
+    tokio::spawn(erasure::keep_going(state.clone()));
     let server = {
         let stopping = state.clone();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();

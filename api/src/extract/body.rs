@@ -23,9 +23,9 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How much of a body that is too large is still taken in, so that the caller gets to read the refusal
 /// instead of a broken connection.
-const DRAINED: usize = 4 * 1024 * 1024;
+const DRAINED: usize = 64 * 1024 * 1024;
 
-/// A JSON body of at most `LIMIT` bytes.
+/// A JSON body of at most `LIMIT` bytes. A request without body and content type says `{}`.
 ///
 /// Refused: another media type (415), too large (413), not JSON (400), a field of the wrong type, missing
 /// or unknown (422 with its path as `field`), NUL characters anywhere (422).
@@ -49,8 +49,8 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        expect_json(request.headers())?;
-        object(&read_body(request, LIMIT).await?).map(Self)
+        let unsaid = is_unsaid(request.headers())?;
+        object(&said(read_body(request, LIMIT).await?, unsaid)?).map(Self)
     }
 }
 
@@ -63,10 +63,27 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
-        expect_json(&parts.headers)?;
+        let unsaid = is_unsaid(&parts.headers)?;
         let IdempotencyKey(key) = IdempotencyKey::from_request_parts(&mut parts, state).await?;
-        let bytes = read_body(Request::from_parts(parts, body), LIMIT).await?;
+        let bytes = said(read_body(Request::from_parts(parts, body), LIMIT).await?, unsaid)?;
         Ok(Self { body: object(&bytes)?, idempotency: key.map(|key| key.with_body(&bytes)) })
+    }
+}
+
+/// Whether no type is announced, so that nothing may follow; any other type than JSON is refused.
+fn is_unsaid(headers: &HeaderMap) -> Result<bool, Problem> {
+    if !headers.contains_key(header::CONTENT_TYPE) {
+        return Ok(true);
+    }
+    expect_json(headers).map(|()| false)
+}
+
+/// The body's bytes. No body at all is an empty object: whoever has nothing to add need not say so.
+fn said(bytes: Bytes, unsaid: bool) -> Result<Bytes, Problem> {
+    match (unsaid, bytes.is_empty()) {
+        (false, _) => Ok(bytes),
+        (true, true) => Ok(Bytes::from_static(b"{}")),
+        (true, false) => Err(UNSUPPORTED_MEDIA_TYPE.into()),
     }
 }
 

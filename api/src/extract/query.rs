@@ -31,7 +31,11 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     let decoded =
         percent_decode_str(query).decode_utf8().map_err(|_not_text| Problem::from(MALFORMED_QUERY))?;
     if decoded.contains('\0') {
-        return Err(Problem::from(INVALID_FIELD).detail("text cannot hold a NUL character"));
+        let problem = Problem::from(INVALID_FIELD).detail("text cannot hold a NUL character");
+        return Err(match parameter_with_nul(query) {
+            Some(name) => problem.field(name),
+            None => problem,
+        });
     }
     let mut unknown = None;
     let mut track = serde_path_to_error::Track::new();
@@ -57,6 +61,14 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
             Err(from_data_error(&error.to_string(), &path))
         }
     }
+}
+
+fn parameter_with_nul(query: &str) -> Option<String> {
+    let (name, _) = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(_, value)| percent_decode_str(value).any(|byte| byte == 0))?;
+    Some(name.to_owned()).filter(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
 }
 
 #[cfg(test)]
@@ -88,6 +100,12 @@ mod tests {
         assert_eq!(query.archived, None);
         assert_eq!(query.cursor.unwrap().0, (7, "x".to_owned()));
         assert_eq!(parse::<Listing>("").unwrap().limit.get(), 50);
+    }
+
+    #[test]
+    fn the_parameter_with_a_nul_is_named() {
+        assert_eq!(parameter_with_nul("limit=1&condition=a%00").as_deref(), Some("condition"));
+        assert_eq!(parameter_with_nul("a%00=1"), None);
     }
 
     #[test]

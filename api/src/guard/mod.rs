@@ -6,4 +6,5 @@ pub mod client_address;
 pub mod correlation;
 pub mod cross_site;
 pub mod fresh;
+pub mod own_writes;
 pub mod security_headers;

@@ -44,7 +44,8 @@ const FILE_MISSING: Kind = Kind::new(
 )
 .on("file");
 const UNKNOWN_CURRENCY: Kind =
-    Kind::refusal(Code::UnknownCurrency, "the currency must be one of EUR, USD, JPY, GBP, CHF, CAD").on("currency");
+    Kind::refusal(Code::UnknownCurrency, "the currency must be one of EUR, USD, JPY, GBP, CHF, CAD")
+        .on("currency");
 
 problems!(
     ImportProblems = problem::SIGNED_IN,
@@ -210,6 +211,7 @@ async fn import_mfc(
         items: report.rows.into_iter().map(ImportedRow::from).collect(),
     });
     let Some(position) = report.position.filter(|_| !report.dry_run) else { return Ok(written) };
+    state.own_writes.note(caller.user.id, position);
     for reads in [owned::READS, preorders::READS, wishlist::READS] {
         state.readable(position, reads, "/api/me/owned").await?;
     }

@@ -1,6 +1,10 @@
 //! `/api/me`: the account of whoever is signed in.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::{FromRequest, Request, State},
+    http::{StatusCode, header},
+};
 use chrono::{DateTime, Utc};
 use domain::{ids::UserId, money::Currency, refusal::Code};
 use operational::{
@@ -13,7 +17,7 @@ use tower_sessions::Session;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::auth::EMAIL_TAKEN;
+use super::{admin::users::LAST_ADMIN, auth::EMAIL_TAKEN};
 use crate::{
     answer::Written,
     change::{self, Change},
@@ -45,9 +49,37 @@ problems!(
     &[UNKNOWN_CURRENCY, EMAIL_TAKEN, PASSWORD_NEEDED, WRONG_PASSWORD, TOO_MANY_ATTEMPTS],
 );
 
+const ERASURE_UNDER_WAY: Kind = Kind::new(
+    StatusCode::ACCEPTED,
+    "erasure_under_way",
+    "the account is gone and nobody can sign in to it; the rest of it is still being erased, by itself",
+);
+problems!(
+    EraseProblems = problem::SIGNED_IN,
+    problem::BODY,
+    &[PASSWORD_NEEDED, WRONG_PASSWORD, TOO_MANY_ATTEMPTS, LAST_ADMIN, ERASURE_UNDER_WAY],
+);
+
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(read, change))
+    OpenApiRouter::new().routes(routes!(read, change, erase))
+}
+
+/// What it takes to erase one's own account.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"current_password": "correct horse battery"}))]
+pub struct EraseMe {
+    /// The password in force.
+    #[serde(default, deserialize_with = "change::not_null")]
+    #[schema(value_type = String, format = Password)]
+    current_password: Option<TypedPassword>,
+}
+
+/// The account is gone.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Erased {
+    /// Always true.
+    erased: bool,
 }
 
 /// What to change of one's own account; what is left out stays as it is.
@@ -206,4 +238,54 @@ async fn change(
         identity::sign_in(&session, &changed).await?;
     }
     Ok(Written::done(changed.into()))
+}
+
+/// Erases one's own account, for good.
+///
+/// For whoever is signed in. Pieces, pre-orders, wishes, the feed and achievements go, in the read models and in
+/// the log, and the username is free again. What the account added to the shared catalogue stays, without a name.
+/// Needs the password in force.
+#[utoipa::path(
+    delete,
+    path = "/api/me",
+    tag = "me",
+    security(("session" = [])),
+    request_body = EraseMe,
+    responses(
+        (status = 200, description = "Nothing is left", body = Erased, example = json!({"erased": true})),
+        EraseProblems
+    )
+)]
+async fn erase(
+    State(state): State<AppState>,
+    CurrentUser(user): CurrentUser,
+    ClientAddress(address): ClientAddress,
+    session: Session,
+    request: Request,
+) -> Result<Json<Erased>, Problem> {
+    // Many clients send no body with a DELETE unless told to: what they forgot is the password.
+    let given = if request.headers().contains_key(header::CONTENT_TYPE) {
+        Body::<EraseMe>::from_request(request, &state).await?.0
+    } else {
+        EraseMe::default()
+    };
+    let needed = || Problem::from(PASSWORD_NEEDED).detail("give current_password to erase the account");
+    let typed = given.current_password.as_ref().ok_or_else(needed)?;
+    state.attempts.take(address)?;
+    if !users::has_password(&state.pool, &state.passwords, user.id, typed).await? {
+        return Err(WRONG_PASSWORD.into());
+    }
+    let eraser = state.eraser();
+    eraser.begin(user.id, Some(user.id)).await?;
+    identity::sign_out(&session).await?;
+    // A task of its own: a caller who hangs up does not stop it.
+    let erasing = tokio::spawn(async move { eraser.carry_on_with(user.id).await });
+    match erasing.await {
+        Ok(Ok(())) => Ok(Json(Erased { erased: true })),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "an erasure is not finished; it is tried again");
+            Err(ERASURE_UNDER_WAY.into())
+        }
+        Err(panicked) => Err(Problem::internal(panicked)),
+    }
 }

@@ -7,6 +7,7 @@
 pub mod achievements;
 pub mod activity;
 pub mod admin;
+pub mod as_of;
 pub mod auth;
 pub mod docs;
 pub mod entities;
@@ -18,4 +19,5 @@ pub mod locations;
 pub mod me;
 pub mod owned;
 pub mod preorders;
+pub mod timeline;
 pub mod wishlist;

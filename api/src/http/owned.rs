@@ -24,6 +24,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
+use super::as_of::{self, AtTime, PageAsOf, ThingAsOf};
 use crate::{
     answer::Written,
     change::{self, Change},
@@ -76,8 +77,8 @@ const NOTHING_TO_DO: Kind = Kind::refusal(
     "name at least one piece, and say what to do: set_location, set_condition, archive or delete",
 );
 
-problems!(ListProblems = problem::SIGNED_IN, problem::LISTING);
-problems!(ReadProblems = problem::SIGNED_IN, &[PIECE_NOT_FOUND]);
+problems!(ListProblems = problem::SIGNED_IN, problem::LISTING, as_of::PROBLEMS);
+problems!(ReadProblems = problem::SIGNED_IN, as_of::PROBLEMS, &[PIECE_NOT_FOUND]);
 problems!(
     AddProblems = problem::SIGNED_IN,
     problem::BODY,
@@ -156,12 +157,12 @@ pub struct ListOwned {
     /// Standing there, without regard to case; `unshelved` for those that stand nowhere.
     #[param(example = "Vitrine by the window")]
     location: Option<String>,
-    /// The maker's id or slug.
+    /// The maker's id, slug or name.
     #[param(example = "good-smile-company")]
     manufacturer: Option<String>,
-    /// The series' id or slug.
+    /// The series' id, slug or name.
     series: Option<String>,
-    /// The store's id or slug.
+    /// The store's id, slug or name.
     store: Option<String>,
     /// Words that each occur in what the catalogue says of the figure, in the notes or in the location; at
     /// most 200 characters.
@@ -179,6 +180,9 @@ pub struct ListOwned {
     #[serde(default, deserialize_with = "parsed")]
     #[param(value_type = Option<String>, default = "-added")]
     sort: Option<PieceOrder>,
+    /// As it was then: an RFC 3339 time or a position of the log. Names and pictures are today's.
+    #[param(example = "2026-11-02T08:15:00Z")]
+    as_of: Option<String>,
     /// How many to list.
     #[serde(default)]
     #[param(value_type = u16, required = false, minimum = 1, maximum = 200, default = 50)]
@@ -446,6 +450,9 @@ pub struct PieceView {
     value_amount: Option<String>,
     value_currency: Option<String>,
     purchase_date: Option<NaiveDate>,
+    /// The day it came: that of its receipt, else its purchase date, else the day it was added; in UTC. Null
+    /// while its pre-order has yet to be received.
+    acquired_on: Option<NaiveDate>,
     store_id: Option<Uuid>,
     store: Option<EntityRef>,
     location: Option<String>,
@@ -491,7 +498,7 @@ pub struct PreorderRef {
 impl PieceView {
     /// The piece as its owner sees it.
     pub(super) fn of(piece: Piece, owner: &User) -> Self {
-        let is_owned = piece.is_owned();
+        let (is_owned, acquired_on) = (piece.is_owned(), piece.acquired_on());
         let row = piece.row;
         let paid = |amount: Option<_>| amount.map(|a| shown::amount(a, row.price_currency.as_deref()));
         let (is_nsfw, cover) =
@@ -512,6 +519,7 @@ impl PieceView {
             figure: piece.figure.map(|figure| FigureView::of(figure, owner)),
             condition: row.condition,
             purchase_date: row.purchase_date,
+            acquired_on,
             store_id: row.store_id,
             store: piece.store.map(Into::into),
             location: row.location,
@@ -574,6 +582,7 @@ pub(super) fn example_piece() -> Value {
         "value_amount": null,
         "value_currency": null,
         "purchase_date": "2026-10-17",
+        "acquired_on": "2026-10-17",
         "store_id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b03",
         "store": {"id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b03", "name": "Harbour Hobby", "slug": "harbour-hobby"},
         "location": "Vitrine by the window",
@@ -663,7 +672,7 @@ async fn done(
 /// The pieces of one's collection.
 ///
 /// For whoever is signed in. Archived pieces are left out unless asked for, and NSFW ones for those who
-/// hide them.
+/// hide them. With `as_of`, the collection as it was then, under the names that the catalogue has today.
 #[utoipa::path(
     get,
     path = "/api/me/owned",
@@ -671,16 +680,17 @@ async fn done(
     operation_id = "list_owned",
     security(("session" = [])),
     params(ListOwned),
-    responses((status = 200, description = "A page of pieces", body = Page<PieceView>), ListProblems)
+    responses((status = 200, description = "A page of pieces", body = PageAsOf<PieceView>), ListProblems)
 )]
 async fn list(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Query(query): Query<ListOwned>,
-) -> Result<Json<Page<PieceView>>, Problem> {
+) -> Result<Json<PageAsOf<PieceView>>, Problem> {
     if query.q.as_ref().is_some_and(|q| q.chars().count() > LONGEST_SEARCH) {
         return Err(Problem::from(INVALID_FIELD).detail("q has at most 200 characters").field("q"));
     }
+    let scene = as_of::scene(&state, user.id, query.as_of.as_deref()).await?;
     let figure_id = match query.figure_id {
         Some(id) => Some(collection::figure_now(&state.pool, FigureId(id)).await?.uuid()),
         None => None,
@@ -709,9 +719,10 @@ async fn list(
     };
     let order = query.sort.unwrap_or_default();
     let after = query.cursor.as_ref().map(|cursor| &cursor.0);
-    let pieces =
-        collection::list(&state.pool, user.id, &filter, order, after, query.limit.one_more()).await?;
-    Ok(Json(Page::cut(pieces, query.limit, |piece| piece.key(order), |piece| PieceView::of(piece, &user))))
+    let from = scene.reading(&state.pool);
+    let pieces = collection::list(from, user.id, &filter, order, after, query.limit.one_more()).await?;
+    let page = Page::cut(pieces, query.limit, |piece| piece.key(order), |piece| PieceView::of(piece, &user));
+    Ok(Json(PageAsOf::new(page, &scene)))
 }
 
 /// Adds a piece.
@@ -768,24 +779,27 @@ async fn add(
 /// One piece.
 ///
 /// For whoever is signed in; other people's pieces are not found. An NSFW piece is answered also to those
-/// who hide them, marked for blurring.
+/// who hide them, marked for blurring. With `as_of`, the piece as it was then, without an `ETag`.
 #[utoipa::path(
     get,
     path = "/api/me/owned/{id}",
     tag = "collection",
     operation_id = "read_owned",
     security(("session" = [])),
-    params(("id" = Uuid, Path, description = "The piece")),
-    responses((status = 200, description = "The piece", body = PieceView), ReadProblems)
+    params(("id" = Uuid, Path, description = "The piece"), AtTime),
+    responses((status = 200, description = "The piece", body = ThingAsOf<PieceView>), ReadProblems)
 )]
 async fn read(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Path(id): Path<Uuid>,
-) -> Result<Written<PieceView>, Problem> {
-    let piece = find(&state, user.id, PieceId(id)).await?;
+    Query(query): Query<AtTime>,
+) -> Result<Written<ThingAsOf<PieceView>>, Problem> {
+    let scene = as_of::scene(&state, user.id, query.as_of.as_deref()).await?;
+    let from = scene.reading(&state.pool);
+    let piece = collection::piece(from, user.id, PieceId(id)).await?.ok_or(PIECE_NOT_FOUND)?;
     let version = piece.version();
-    Ok(Written::done(PieceView::of(piece, &user)).version(version))
+    Ok(ThingAsOf::written(PieceView::of(piece, &user), version, &scene))
 }
 
 /// Changes a piece.

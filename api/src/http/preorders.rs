@@ -35,6 +35,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
+use super::as_of::{self, AtTime, PageAsOf, Scene, ThingAsOf};
 use super::owned::{Deleted, FIGURE_NOT_FOUND, PIECE_NOT_FOUND, cost, parsed};
 use crate::{
     answer::Written,
@@ -93,8 +94,9 @@ const RELEASE_DATE_REQUIRED: Kind =
 const INVALID_NAME: Kind =
     Kind::refusal(Code::InvalidName, "a name needs at least one letter or digit").on("store");
 
-problems!(ListProblems = problem::SIGNED_IN, problem::LISTING);
-problems!(ReadProblems = problem::SIGNED_IN, &[PREORDER_NOT_FOUND]);
+problems!(ListProblems = problem::SIGNED_IN, problem::LISTING, as_of::PROBLEMS);
+problems!(ReadProblems = problem::SIGNED_IN, as_of::PROBLEMS, &[PREORDER_NOT_FOUND]);
+problems!(BreakdownProblems = problem::SIGNED_IN, &[PREORDER_NOT_FOUND]);
 problems!(HistoryProblems = problem::SIGNED_IN, problem::LISTING, &[PREORDER_NOT_FOUND]);
 problems!(
     PlaceProblems = problem::SIGNED_IN,
@@ -189,6 +191,8 @@ pub struct ListPreorders {
     status: Vec<Status>,
     /// `true` lists those that are neither received nor cancelled, `false` the others.
     live: Option<bool>,
+    /// `true` lists those that the catalogue offers a new date, `false` the others.
+    offered: Option<bool>,
     /// The store's id or slug.
     store: Option<String>,
     /// Of this figure.
@@ -201,6 +205,9 @@ pub struct ListPreorders {
     #[serde(default, deserialize_with = "parsed")]
     #[param(value_type = Option<String>, default = "release_date")]
     sort: Option<PreorderOrder>,
+    /// As it was then: an RFC 3339 time or a position of the log. Names and pictures are today's.
+    #[param(example = "2026-11-02T08:15:00Z")]
+    as_of: Option<String>,
     /// How many to list.
     #[serde(default)]
     #[param(value_type = u16, required = false, minimum = 1, maximum = 200, default = 50)]
@@ -488,6 +495,10 @@ pub struct Chapter {
     release_date_current: Option<NaiveDate>,
     /// `day`, `month` or `year`.
     release_date_precision: Option<String>,
+    /// The catalogue's new date, while this pre-order still carries the one it replaced; taken with `slip`.
+    offered_release_date: Option<NaiveDate>,
+    /// `day`, `month` or `year`.
+    offered_release_date_precision: Option<String>,
     /// How often its date slipped.
     slip_count: i32,
     /// Deposit included.
@@ -523,7 +534,7 @@ pub struct Chapter {
 }
 
 impl Chapter {
-    fn of(row: PreorderRow, store: Option<EntityName>, today: NaiveDate) -> Self {
+    pub(super) fn of(row: PreorderRow, store: Option<EntityName>, today: NaiveDate) -> Self {
         let currency = row.price_currency.as_deref();
         let amount = |given: Option<_>| given.map(|given| shown::amount(given, currency));
         Self {
@@ -547,6 +558,8 @@ impl Chapter {
             release_date_original_precision: row.release_date_original_precision,
             release_date_current: row.release_date_current,
             release_date_precision: row.release_date_precision,
+            offered_release_date: row.offered_release_date,
+            offered_release_date_precision: row.offered_release_date_precision,
             slip_count: row.slip_count,
             store_id: row.store_id,
             store: store.map(Into::into),
@@ -722,6 +735,8 @@ fn example_preorder() -> Value {
         "release_date_original_precision": "month",
         "release_date_current": "2027-08-01",
         "release_date_precision": "month",
+        "offered_release_date": null,
+        "offered_release_date_precision": null,
         "slip_count": 1,
         "price_amount": "129.90",
         "price_currency": "EUR",
@@ -765,10 +780,6 @@ fn example_detail() -> Value {
     example
 }
 
-fn today() -> NaiveDate {
-    Utc::now().date_naive()
-}
-
 fn place_of(id: PreorderId) -> String {
     format!("{PLACE}/{id}")
 }
@@ -783,12 +794,22 @@ async fn detail(
     viewer: &User,
     id: PreorderId,
 ) -> Result<(PreorderDetail, PieceVersion), Problem> {
-    let found = find(state, viewer.id, id).await?;
+    detail_in(&Scene::now(), state, viewer, id).await
+}
+
+async fn detail_in(
+    scene: &Scene,
+    state: &AppState,
+    viewer: &User,
+    id: PreorderId,
+) -> Result<(PreorderDetail, PieceVersion), Problem> {
+    let from = scene.reading(&state.pool);
+    let found = preorders::find(from, viewer.id, id).await?.ok_or(PREORDER_NOT_FOUND)?;
     let version = PieceVersion { piece: found.piece.version, preorder: Version(found.preorder.version) };
-    let earlier = preorders::chapters_of(&state.pool, &found.preorder).await?;
+    let earlier = preorders::chapters_of(from, &found.preorder).await?;
     let chapters = std::iter::once(&found.preorder).chain(earlier.iter().map(|(row, _)| row));
     let losses = losses(chapters).into_iter().map(Into::into).collect();
-    let today = today();
+    let today = scene.today();
     let detail = PreorderDetail {
         preorder: PreorderView::of(found, viewer, today),
         earlier_chapters: earlier.into_iter().map(|(row, store)| Chapter::of(row, store, today)).collect(),
@@ -849,7 +870,8 @@ async fn made(
 /// The pre-orders of one's collection.
 ///
 /// For whoever is signed in. Of a piece whose pre-order was cancelled and replaced, only the one that holds
-/// now is listed. NSFW figures are left out for those who hide them.
+/// now is listed. NSFW figures are left out for those who hide them. With `as_of`, the pre-orders as they were
+/// then, under the names that the catalogue has today; `countdown` counts from that day.
 #[utoipa::path(
     get,
     path = "/api/me/preorders",
@@ -857,16 +879,17 @@ async fn made(
     operation_id = "list_preorders",
     security(("session" = [])),
     params(ListPreorders),
-    responses((status = 200, description = "A page of pre-orders", body = Page<PreorderView>), ListProblems)
+    responses((status = 200, description = "A page of pre-orders", body = PageAsOf<PreorderView>), ListProblems)
 )]
 async fn list(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Query(query): Query<ListPreorders>,
-) -> Result<Json<Page<PreorderView>>, Problem> {
+) -> Result<Json<PageAsOf<PreorderView>>, Problem> {
     if query.q.as_ref().is_some_and(|q| q.chars().count() > LONGEST_SEARCH) {
         return Err(Problem::from(INVALID_FIELD).detail("q has at most 200 characters").field("q"));
     }
+    let scene = as_of::scene(&state, user.id, query.as_of.as_deref()).await?;
     let figure_id = match query.figure_id {
         Some(id) => Some(figure_now(&state.pool, FigureId(id)).await?),
         None => None,
@@ -874,6 +897,7 @@ async fn list(
     let filter = PreorderFilter {
         status: query.status,
         live: query.live,
+        offered: query.offered,
         store: query.store,
         figure_id,
         search: query.q,
@@ -881,10 +905,11 @@ async fn list(
     };
     let order = query.sort.unwrap_or_default();
     let after = query.cursor.as_ref().map(|cursor| &cursor.0);
-    let rows = preorders::list(&state.pool, user.id, &filter, order, after, query.limit.one_more()).await?;
-    let today = today();
+    let from = scene.reading(&state.pool);
+    let rows = preorders::list(from, user.id, &filter, order, after, query.limit.one_more()).await?;
+    let today = scene.today();
     let view = |row: preorders::Listing| PreorderView::of(row.found, &user, today);
-    Ok(Json(Page::cut(rows, query.limit, |row| row.key(order), view)))
+    Ok(Json(PageAsOf::new(Page::cut(rows, query.limit, |row| row.key(order), view), &scene)))
 }
 
 /// Places a pre-order.
@@ -959,23 +984,26 @@ fn fields(
 /// One pre-order.
 ///
 /// For whoever is signed in; other people's pre-orders are not found. Also answers those that were cancelled
-/// and replaced. An NSFW figure is answered also to those who hide them, marked for blurring.
+/// and replaced. An NSFW figure is answered also to those who hide them, marked for blurring. With `as_of`, the
+/// pre-order as it was then, without an `ETag`.
 #[utoipa::path(
     get,
     path = "/api/me/preorders/{id}",
     tag = "pre-orders",
     operation_id = "read_preorder",
     security(("session" = [])),
-    params(("id" = Uuid, Path, description = "The pre-order")),
-    responses((status = 200, description = "The pre-order", body = PreorderDetail), ReadProblems)
+    params(("id" = Uuid, Path, description = "The pre-order"), AtTime),
+    responses((status = 200, description = "The pre-order", body = ThingAsOf<PreorderDetail>), ReadProblems)
 )]
 async fn read(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Path(id): Path<Uuid>,
-) -> Result<Written<PreorderDetail>, Problem> {
-    let (detail, version) = detail(&state, &user, PreorderId(id)).await?;
-    Ok(Written::done(detail).version(version))
+    Query(query): Query<AtTime>,
+) -> Result<Written<ThingAsOf<PreorderDetail>>, Problem> {
+    let scene = as_of::scene(&state, user.id, query.as_of.as_deref()).await?;
+    let (detail, version) = detail_in(&scene, &state, &user, PreorderId(id)).await?;
+    Ok(ThingAsOf::written(detail, version, &scene))
 }
 
 /// Changes a pre-order.
@@ -1114,7 +1142,7 @@ async fn set_status(
 ///
 /// For whoever is signed in; other people's pre-orders are not found. Every change is kept in the history; it
 /// counts as a slip when it is later than all of the period announced before. The same date again changes
-/// nothing.
+/// nothing. A date that the catalogue offers (`offered_release_date`) is taken by naming it here.
 #[utoipa::path(
     post,
     path = "/api/me/preorders/{id}/slip",
@@ -1317,7 +1345,7 @@ async fn history(
     operation_id = "read_preorder_breakdown",
     security(("session" = [])),
     params(("id" = Uuid, Path, description = "The pre-order")),
-    responses((status = 200, description = "The parts of the price", body = BreakdownView), ReadProblems)
+    responses((status = 200, description = "The parts of the price", body = BreakdownView), BreakdownProblems)
 )]
 async fn take_apart(
     State(state): State<AppState>,

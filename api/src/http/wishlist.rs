@@ -23,6 +23,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::{
+    as_of::{self, AsOf, AtTime, ThingAsOf},
     locations::Sum,
     owned::{self, Deleted, FIGURE_NOT_FOUND, PieceView, cost, hides_nsfw, parsed, place_of},
 };
@@ -58,8 +59,8 @@ const ILLEGAL_STATUS_STEP: Kind = Kind::refusal(
 )
 .on("status");
 
-problems!(ListProblems = problem::SIGNED_IN, problem::LISTING);
-problems!(ReadProblems = problem::SIGNED_IN, &[WISH_NOT_FOUND]);
+problems!(ListProblems = problem::SIGNED_IN, problem::LISTING, as_of::PROBLEMS);
+problems!(ReadProblems = problem::SIGNED_IN, as_of::PROBLEMS, &[WISH_NOT_FOUND]);
 problems!(
     SetProblems = problem::SIGNED_IN,
     problem::BODY,
@@ -106,6 +107,9 @@ pub struct ListWishes {
     #[serde(default, deserialize_with = "parsed")]
     #[param(value_type = Option<String>, default = "-added")]
     sort: Option<WishOrder>,
+    /// As it was then: an RFC 3339 time or a position of the log. Names and pictures are today's.
+    #[param(example = "2026-11-02T08:15:00Z")]
+    as_of: Option<String>,
     /// How many to list.
     #[serde(default)]
     #[param(value_type = u16, required = false, minimum = 1, maximum = 200, default = 50)]
@@ -218,6 +222,9 @@ pub struct WishPage {
     next_cursor: Option<String>,
     /// The targets of all wishes, not only of this page: a sum for each currency.
     totals: Vec<Sum>,
+    /// Only where `as_of` was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<AsOf>,
 }
 
 fn example_acquire() -> Value {
@@ -286,6 +293,7 @@ async fn found(state: &AppState, user: &User, figure: FigureId) -> Result<Writte
 /// One's wishes.
 ///
 /// For whoever is signed in. NSFW figures are left out, of the totals too, for those who hide them.
+/// With `as_of`, the wishlist as it was then, under the names that the catalogue has today.
 #[utoipa::path(
     get,
     path = "/api/me/wishlist",
@@ -303,37 +311,46 @@ async fn list(
     let order = query.sort.unwrap_or_default();
     let after = query.cursor.as_ref().map(|cursor| &cursor.0);
     let hide = hides_nsfw(&user);
-    let wishes = collection::wishes(&state.pool, user.id, hide, order, after, query.limit.one_more()).await?;
-    let totals = collection::totals(&state.pool, user.id, hide).await?;
-    let today = Utc::now().date_naive();
+    let scene = as_of::scene(&state, user.id, query.as_of.as_deref()).await?;
+    let from = scene.reading(&state.pool);
+    let wishes = collection::wishes(from, user.id, hide, order, after, query.limit.one_more()).await?;
+    let totals = collection::totals(from, user.id, hide).await?;
+    let today = scene.today();
     let page =
         Page::cut(wishes, query.limit, |wish| wish.key(order), |wish| WishView::of(wish, &user, today));
     let totals = totals.into_iter().map(|total| Sum {
         amount: shown::amount(total.amount, Some(&total.currency)),
         currency: total.currency,
     });
-    Ok(Json(WishPage { items: page.items, next_cursor: page.next_cursor, totals: totals.collect() }))
+    let (items, next_cursor, totals) = (page.items, page.next_cursor, totals.collect());
+    Ok(Json(WishPage { items, next_cursor, totals, as_of: scene.view() }))
 }
 
 /// One's wish for a figure.
 ///
-/// For whoever is signed in. The id of a figure that was merged into another will do.
+/// For whoever is signed in. The id of a figure that was merged into another will do. With `as_of`, the wish as
+/// it was then, without an `ETag`.
 #[utoipa::path(
     get,
     path = "/api/me/wishlist/{figure_id}",
     tag = "wishlist",
     operation_id = "read_wish",
     security(("session" = [])),
-    params(("figure_id" = Uuid, Path, description = "The figure")),
-    responses((status = 200, description = "The wish", body = WishView), ReadProblems)
+    params(("figure_id" = Uuid, Path, description = "The figure"), AtTime),
+    responses((status = 200, description = "The wish", body = ThingAsOf<WishView>), ReadProblems)
 )]
 async fn read(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Path(figure_id): Path<Uuid>,
-) -> Result<Written<WishView>, Problem> {
+    Query(query): Query<AtTime>,
+) -> Result<Written<ThingAsOf<WishView>>, Problem> {
+    let scene = as_of::scene(&state, user.id, query.as_of.as_deref()).await?;
     let figure = collection::figure_now(&state.pool, FigureId(figure_id)).await?;
-    found(&state, &user, figure).await
+    let from = scene.reading(&state.pool);
+    let wish = collection::wish(from, user.id, figure).await?.ok_or(WISH_NOT_FOUND)?;
+    let version = wish.version();
+    Ok(ThingAsOf::written(WishView::of(wish, &user, scene.today()), version, &scene))
 }
 
 /// Wishes a figure, or restates the wish.

@@ -33,7 +33,8 @@ async fn every_operation_says_what_it_is_and_how_it_fails() {
             );
             if let Some(body) = operation.get("requestBody") {
                 let codes = codes_of(operation);
-                let json = body["content"].get("application/json").map(|_| ["malformed_json", "unknown_field"]);
+                let json =
+                    body["content"].get("application/json").map(|_| ["malformed_json", "unknown_field"]);
                 for code in json.iter().flatten().chain(&["cross_site_write"]) {
                     assert!(codes.contains(*code), "{what} does not document {code}");
                 }

@@ -50,9 +50,11 @@ async fn a_form_carries_the_export_too() {
     let done = anna.send(Method::POST, "/api/me/import/mfc", |r| r.multipart(form)).await.ok();
     assert_eq!(done["items"].as_array().unwrap().len(), 3);
     let empty = multipart::Form::new().text("other", "x");
-    anna.send(Method::POST, "/api/me/import/mfc", |r| r.multipart(empty))
-        .await
-        .refused_field(422, "missing_field", "file");
+    anna.send(Method::POST, "/api/me/import/mfc", |r| r.multipart(empty)).await.refused_field(
+        422,
+        "missing_field",
+        "file",
+    );
 }
 
 #[tokio::test]
@@ -62,8 +64,10 @@ async fn what_is_no_export_is_refused_whole() {
     for text in ["", "just a sentence", "{\"a\":1}", "a,b\n1,2\n", "\0\0\0\0"] {
         csv(&anna, "/api/me/import/mfc", text).await.refused_field(422, "not_an_export", "file");
     }
-    csv(&anna, "/api/me/import/mfc?currency=BTC", EXPORT)
-        .await
-        .refused_field(422, "unknown_currency", "currency");
+    csv(&anna, "/api/me/import/mfc?currency=BTC", EXPORT).await.refused_field(
+        422,
+        "unknown_currency",
+        "currency",
+    );
     csv(&app.visitor(), "/api/me/import/mfc", EXPORT).await.refused(401, "not_signed_in");
 }

@@ -20,6 +20,7 @@ mod cli_import;
 mod cli_ledger;
 mod docs;
 mod entities;
+mod erasing;
 mod everywhere;
 mod figure_types;
 mod figures;

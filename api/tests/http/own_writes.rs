@@ -127,3 +127,17 @@ async fn a_position_that_does_not_exist_yet_cannot_be_read_at() {
         get_at(&alice, FIGURES, wrong).await.refused_field(400, "invalid_header", "X-Min-Position");
     }
 }
+
+#[tokio::test]
+async fn the_feed_and_the_achievements_hold_what_one_did_just_before() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    for done in 1..=8 {
+        let figure = add(&alice, &format!("Mina {done}"), &format!("figure {done}")).await.made();
+        alice.post("/api/me/preorders", json!({"figure_id": figure["id"]})).await.made();
+        let feed = alice.get("/api/me/activity").await.ok();
+        assert_eq!(feed["items"].as_array().unwrap().len(), done, "{feed}");
+        let achievements = alice.get("/api/me/achievements").await.ok();
+        assert_eq!(!achievements["items"].as_array().unwrap().is_empty(), done > 0, "{achievements}");
+    }
+}

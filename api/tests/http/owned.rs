@@ -997,3 +997,42 @@ async fn a_write_stands_also_when_its_answer_cannot_be_read_yet() {
     assert_eq!(read.ok()["figure_id"], mina);
     drop(running);
 }
+
+#[tokio::test]
+async fn a_piece_is_acquired_when_received_else_bought_else_added() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    let mina = figure(&app, "Mina").await;
+    let added = alice.post("/api/me/owned", json!({"figure_id": mina})).await.made();
+    assert_eq!(added["acquired_on"].as_str(), added["created_at"].as_str().map(|at| &at[..10]));
+    let bought = json!({"figure_id": mina, "purchase_date": "2026-03-04"});
+    assert_eq!(alice.post("/api/me/owned", bought.clone()).await.made()["acquired_on"], "2026-03-04");
+    let ordered = alice.post("/api/me/preorders", json!({"figure_id": mina})).await.made();
+    let piece = format!("/api/me/owned/{}", ordered["owned_item_id"].as_str().unwrap());
+    alice.patch(&piece, json!({"purchase_date": "2026-03-04"})).await.ok();
+    assert_eq!(alice.get(&piece).await.ok()["acquired_on"], Value::Null, "it is not here yet");
+    let receive = format!("/api/me/preorders/{}/receive", id(&ordered));
+    alice.post(&receive, json!({"received_at": "2026-05-06"})).await.ok();
+    assert_eq!(alice.get(&piece).await.ok()["acquired_on"], "2026-05-06");
+}
+
+#[tokio::test]
+async fn pieces_and_figures_are_filtered_by_the_name_of_a_maker_or_series() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    let new = json!({"name": "Mina", "manufacturer": "Lantern  Works", "series": ["Tides of Cobalt"]});
+    let mina = alice.post("/api/figures", new).await.made();
+    alice.post("/api/me/owned", json!({"figure_id": mina["id"]})).await.made();
+    for (filter, found) in [
+        ("manufacturer=Lantern%20works", 1),
+        ("manufacturer=lantern-works", 1),
+        ("series=Tides+of+Cobalt", 1),
+        ("manufacturer=%21%21%21", 0),
+        ("manufacturer=Works", 0),
+    ] {
+        for list in ["/api/me/owned", "/api/figures"] {
+            let page = alice.get(&format!("{list}?{filter}")).await.ok();
+            assert_eq!(page["items"].as_array().unwrap().len(), found, "{list}?{filter}");
+        }
+    }
+}

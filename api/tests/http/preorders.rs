@@ -731,6 +731,39 @@ async fn the_list_is_filtered_sorted_and_paged() {
 }
 
 #[tokio::test]
+async fn a_new_catalogue_date_is_offered_and_taken_with_a_slip() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    let bob = app.register("bob").await;
+    let figure = add(&alice, "Harbour Pilot Mina", json!({"release_date": "2099-05"})).await;
+    let catalogue = format!("/api/figures/{}", id(&figure));
+    let mine = alice.post(PLACE, body_of(&figure, json!({}))).await.made();
+    let bobs = bob.post(PLACE, body_of(&figure, json!({"release_date": "2099-07"}))).await.made();
+    assert_eq!(
+        (&mine["offered_release_date"], &mine["release_date_current"]),
+        (&json!(null), &json!("2099-05-01"))
+    );
+    alice.patch(&catalogue, json!({"release_date": "2099-08"})).await.ok();
+    let offers = alice.get(&format!("{PLACE}?offered=true")).await.ok();
+    assert_eq!(offers["items"].as_array().unwrap().len(), 1);
+    let offer = &offers["items"][0];
+    assert_eq!((&offer["id"], &offer["offered_release_date"]), (&mine["id"], &json!("2099-08-01")));
+    assert_eq!(offer["offered_release_date_precision"], "month");
+    assert_eq!(offer["release_date_current"], "2099-05-01", "an offer changes nothing by itself");
+    assert_eq!(alice.get(&format!("{PLACE}?offered=false")).await.ok()["items"], json!([]));
+    assert_eq!(bob.get(&at(&bobs)).await.ok()["offered_release_date"], json!(null), "a date of his own");
+    let body = json!({
+        "new_date": offer["offered_release_date"],
+        "release_date_precision": offer["offered_release_date_precision"],
+        "source": "manufacturer_announcement",
+    });
+    let taken = alice.post(&to(&mine, "slip"), body).await.ok();
+    assert_eq!((&taken["release_date_current"], &taken["slip_count"]), (&json!("2099-08-01"), &json!(1)));
+    assert_eq!(taken["offered_release_date"], json!(null));
+    assert_eq!(alice.get(&format!("{PLACE}?offered=true")).await.ok()["items"], json!([]));
+}
+
+#[tokio::test]
 async fn nsfw_figures_are_left_out_of_the_list_for_those_who_hide_them() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;

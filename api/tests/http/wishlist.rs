@@ -431,3 +431,16 @@ async fn nsfw_wishes_are_hidden_blurred_or_shown_and_what_is_out_is_no_longer_to
         assert_eq!(alice.get(&at(&daring)).await.ok()["blurred"], blurred, "{visibility}");
     }
 }
+
+#[tokio::test]
+async fn a_wish_is_acquired_without_a_body() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    let mina = figure(&app, "Mina").await;
+    alice.put(&at(&mina), json!({})).await.made();
+    let acquire = format!("{}/acquire", at(&mina));
+    let untyped = alice.send(Method::POST, &acquire, |request| request.body("{}")).await;
+    untyped.refused(415, "unsupported_media_type");
+    let piece = alice.send(Method::POST, &acquire, |request| request).await.made();
+    assert_eq!(piece["figure_id"], json!(mina));
+}

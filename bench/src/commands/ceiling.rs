@@ -25,7 +25,8 @@ impl Ceiling {
     /// Opens it.
     pub async fn open(ground: &Ground, database: &str) -> anyhow::Result<Self> {
         let mut connection = PgConnection::connect_with(&ground.options(database)).await?;
-        let head: i64 = sqlx::query_scalar("SELECT max(position) FROM events").fetch_one(&mut connection).await?;
+        let head: i64 =
+            sqlx::query_scalar("SELECT max(position) FROM events").fetch_one(&mut connection).await?;
         Ok(Self { connection: Mutex::new(connection), position: AtomicI64::new(head) })
     }
 }
@@ -62,7 +63,10 @@ impl Rows {
         let (user, figure, piece) = (planned.user.uuid(), planned.figure.id, Uuid::now_v7());
         let command = Uuid::now_v7();
         let added = crate::history::piece(piece.into(), figure, false)?;
-        let bodies = [serde_json::to_string(&added)?, format!(r#"{{"unwished":{{"figure_id":"{figure}","reason":"owned"}}}}"#)];
+        let bodies = [
+            serde_json::to_string(&added)?,
+            format!(r#"{{"unwished":{{"figure_id":"{figure}","reason":"owned"}}}}"#),
+        ];
         for (n, (body, kind)) in (1..).zip(bodies.into_iter().zip(["piece_added", "unwished"])) {
             self.head += 1;
             self.event_ids.push(Uuid::now_v7());
@@ -70,7 +74,11 @@ impl Rows {
             self.sequences.push(planned.version + n);
             self.owners.push(user);
             self.streams.push(user.to_string());
-            self.types.push(if kind == "unwished" { "collection.unwished" } else { "collection.piece_added" });
+            self.types.push(if kind == "unwished" {
+                "collection.unwished"
+            } else {
+                "collection.piece_added"
+            });
             self.bodies.push(body);
             self.metadata.push(format!(r#"{{"actor":"{user}","command_id":"{command}"}}"#));
         }

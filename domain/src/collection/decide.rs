@@ -32,6 +32,7 @@ impl Collection {
     pub fn decide(&self, command: CollectionCommand) -> Result<Vec<CollectionEvent>, Refusal> {
         use CollectionCommand as C;
         use CollectionEvent as E;
+        self.alive()?;
         match command {
             C::AddPiece(new) => self.add(*new),
             C::EditPiece { piece_id, edit } => self.edit(piece_id, *edit),

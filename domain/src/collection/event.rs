@@ -131,6 +131,10 @@ pub enum CollectionEvent {
         figure_id: FigureId,
         reason: UnwishReason,
     },
+    /// The account is gone: the last event of the stream, and the end of the owner's pre-orders too.
+    PersonErased {},
+    /// What an event of an erased person reads as.
+    Erased {},
 }
 
 event_types!(CollectionEvent, "collection", {
@@ -155,4 +159,6 @@ event_types!(CollectionEvent, "collection", {
     WishTargetSet = "wish_target_set",
     WishNoted = "wish_noted",
     Unwished = "unwished",
+    PersonErased = "person_erased",
+    Erased = "erased",
 });

@@ -15,6 +15,7 @@ pub use values::{ArchiveReason, Condition, Cost, Origin, Placement, Sale, Unwish
 
 use crate::ids::{CabinetId, EntityId, FigureId, PieceId};
 use crate::money::Money;
+use crate::refusal::{Code, Refusal};
 use crate::stream::Version;
 use crate::text::{Line, Location, Note, folded};
 use chrono::NaiveDate;
@@ -83,11 +84,25 @@ pub struct Collection {
     pub wishes: HashMap<FigureId, Wish>,
     /// Cabinets.
     pub cabinets: HashMap<CabinetId, Cabinet>,
+    /// Whether the account is gone. Nothing else is here then, and nothing comes any more.
+    #[serde(default)]
+    pub erased: bool,
     /// How many events the stream has.
     pub version: Version,
 }
 
 impl Collection {
+    /// Passes for as long as the account exists.
+    ///
+    /// # Errors
+    /// `PersonErased`.
+    pub fn alive(&self) -> Result<(), Refusal> {
+        if self.erased {
+            return Err(Refusal::new(Code::PersonErased, "this account was erased"));
+        }
+        Ok(())
+    }
+
     /// Whether an unarchived piece of any of these figures is there, pre-ordered ones included.
     pub fn owns_any(&self, figures: &[FigureId]) -> bool {
         figures.iter().any(|f| self.live.get(f).is_some_and(|n| *n > 0))
@@ -246,6 +261,8 @@ impl Collection {
             E::Unwished { figure_id, .. } => {
                 self.wishes.remove(figure_id);
             }
+            E::PersonErased {} => *self = Self { erased: true, version, ..Self::default() },
+            E::Erased {} => {}
         }
     }
 

@@ -111,6 +111,8 @@ pub struct ImportRow {
     pub user_id: UserId,
     /// What the row is for good, whatever else in it changes: `mfc:12345`.
     pub source: Line<100>,
+    /// What an export with fewer columns may have called it.
+    pub also: Vec<Line<100>>,
     /// What it says.
     pub status: RowStatus,
     /// How many copies, 1 to [`MOST_COPIES`]. A wish is one whatever this says.
@@ -214,7 +216,9 @@ impl ImportRow {
         let wish = StreamId::Claim(wish_code(self.user_id, &self.source));
         let mut streams = vec![StreamId::Collection(self.user_id), wish];
         if self.status == RowStatus::Ordered {
-            streams.extend((1..=self.copies.min(MOST_COPIES)).map(|n| StreamId::Preorder(self.copy(n))));
+            streams.extend(
+                (1..=self.copies.min(MOST_COPIES)).map(|n| StreamId::Preorder(self.copy(&self.source, n))),
+            );
         }
         if let Some((id, _)) = self.likely {
             streams.push(StreamId::Figure(id));
@@ -223,34 +227,56 @@ impl ImportRow {
         streams
     }
 
-    fn copy(&self, number: u16) -> PieceId {
-        imported_piece_id(self.user_id, &self.source, number)
+    fn copy(&self, source: &Line<100>, number: u16) -> PieceId {
+        imported_piece_id(self.user_id, source, number)
+    }
+
+    /// What an earlier import called the row: its columns are the collector's choice, so the id or the barcode
+    /// may have been there then or may be missing now. The row's own name when no other brought its copies.
+    fn known_as(&self, world: &mut World, collection: &Collection) -> Result<Line<100>, Stop> {
+        let known = |source: &Line<100>| {
+            let first = self.copy(source, 1);
+            collection.pieces.contains_key(&first) || collection.deleted_imports.contains(&first)
+        };
+        if known(&self.source) {
+            return Ok(self.source.clone());
+        }
+        if let Some(other) = self.also.iter().find(|source| known(source)) {
+            return Ok(other.clone());
+        }
+        let figure = if self.figure.mfc_id.is_none() { self.known_figure(world)? } else { None };
+        let by_id = figure
+            .and_then(|(found, _)| found.figure.mfc_id)
+            .and_then(|id| Line::new(&format!("mfc:{id}")).ok())
+            .filter(known);
+        Ok(by_id.unwrap_or_else(|| self.source.clone()))
     }
 
     /// The pieces of this row that are in the collection.
-    fn present<'a>(&self, collection: &'a Collection) -> Option<&'a Piece> {
-        (1..=self.copies).find_map(|n| collection.pieces.get(&self.copy(n)))
+    fn present<'a>(&self, source: &Line<100>, collection: &'a Collection) -> Option<&'a Piece> {
+        (1..=self.copies).find_map(|n| collection.pieces.get(&self.copy(source, n)))
     }
 
     fn pieces(&self, world: &mut World) -> Result<RowImported, Stop> {
         let collection = world.collection(self.user_id)?;
+        let source = self.known_as(world, &collection)?;
         let mut tally = Tally::default();
         let mut missing = Vec::new();
         for number in 1..=self.copies {
-            let id = self.copy(number);
+            let id = self.copy(&source, number);
             if let Some(piece) = collection.pieces.get(&id) {
                 tally.pieces.push(id);
                 self.carry_on(world, id, piece, &mut tally)?;
             } else if collection.deleted_imports.contains(&id) {
                 tally.deleted += 1;
             } else {
-                missing.push((number, id));
+                missing.push(number);
             }
         }
-        if self.copies < MOST_COPIES && collection.pieces.contains_key(&self.copy(self.copies + 1)) {
+        if self.copies < MOST_COPIES && collection.pieces.contains_key(&self.copy(&source, self.copies + 1)) {
             tally.remark(Remark::FewerCopies);
         }
-        let before = self.present(&collection).map(|p| p.figure_id);
+        let before = self.present(&source, &collection).map(|p| p.figure_id);
         let (mut found, mut figure_id, mut wished) = (None, before, false);
         if !missing.is_empty() {
             let (figure, how) = match before {
@@ -259,9 +285,9 @@ impl ImportRow {
             };
             wished = figure.same().iter().any(|f| collection.wishes.contains_key(f));
             self.differs(&figure.figure, how, &mut tally);
-            for (number, id) in missing {
-                self.add_copy(world, &figure, number, id)?;
-                tally.pieces.push(id);
+            for number in missing {
+                self.add_copy(world, &figure, &source, number)?;
+                tally.pieces.push(self.copy(&source, number));
                 tally.new += 1;
             }
             (found, figure_id) = (Some(how), Some(figure.id));
@@ -342,12 +368,16 @@ impl ImportRow {
         Ok(true)
     }
 
-    fn add_copy(&self, world: &mut World, figure: &LiveFigure, number: u16, id: PieceId) -> Result<(), Stop> {
-        let user = self.user_id;
-        let piece = PieceFields {
-            source: Line::new(&format!("{}#{number}", self.source)).ok(),
-            ..self.piece.clone()
-        };
+    fn add_copy(
+        &self,
+        world: &mut World,
+        figure: &LiveFigure,
+        source: &Line<100>,
+        number: u16,
+    ) -> Result<(), Stop> {
+        let (user, id) = (self.user_id, self.copy(source, number));
+        let piece =
+            PieceFields { source: Line::new(&format!("{source}#{number}")).ok(), ..self.piece.clone() };
         if self.status == RowStatus::Owned {
             add(world, user, id, figure.id, &piece, false, UnwishReason::Acquired)?;
             return Ok(());
@@ -377,10 +407,10 @@ impl ImportRow {
             new_copies: 0,
             remarks: Vec::new(),
         };
-        if let Some(piece) = self.present(&collection).filter(|p| p.archived.is_none()) {
+        if let Some(piece) = self.present(&self.source, &collection).filter(|p| p.archived.is_none()) {
             outcome.figure_id = Some(piece.figure_id);
             outcome.piece_ids = (1..=self.copies)
-                .map(|n| self.copy(n))
+                .map(|n| self.copy(&self.source, n))
                 .filter(|id| collection.pieces.contains_key(id))
                 .collect();
             outcome.remarks.push(Remark::OwnedHere);
@@ -424,9 +454,8 @@ impl ImportRow {
         }
     }
 
-    /// The row's figure: what an earlier import took it for, who holds its codes, whose name it has; a new
-    /// one when it is none of these.
-    fn find(&self, world: &mut World) -> Result<(LiveFigure, FigureFound), Stop> {
+    /// The row's figure: what an earlier import took it for, who holds its codes, whose name it has.
+    fn known_figure(&self, world: &mut World) -> Result<Option<(LiveFigure, FigureFound)>, Stop> {
         let wanted = &self.figure;
         let codes = [
             (Some(wish_code(self.user_id, &self.source)), FigureFound::Before),
@@ -440,14 +469,22 @@ impl ImportRow {
         for (code, how) in codes {
             let Some(code) = code else { continue };
             if let Some(id) = code_holder(world, &code)? {
-                return Ok((live_figure(world, id)?, how));
+                return Ok(Some((live_figure(world, id)?, how)));
             }
         }
         if let Some((id, how)) = self.likely {
             let figure = live_figure(world, id)?;
             if !self.contradicts(&figure.figure) {
-                return Ok((figure, how));
+                return Ok(Some((figure, how)));
             }
+        }
+        Ok(None)
+    }
+
+    /// The row's figure, a new one when it is unknown.
+    fn find(&self, world: &mut World) -> Result<(LiveFigure, FigureFound), Stop> {
+        if let Some(known) = self.known_figure(world)? {
+            return Ok(known);
         }
         if !self.named {
             return Err(Refusal::new(
@@ -456,7 +493,7 @@ impl ImportRow {
             )
             .into());
         }
-        let made = wanted.decide(world)?;
+        let made = self.figure.decide(world)?;
         let how = if self.ambiguous { FigureFound::AmbiguousCreated } else { FigureFound::Created };
         Ok((live_figure(world, made.figure_id)?, how))
     }
@@ -566,6 +603,7 @@ mod tests {
         ImportRow {
             user_id: USER,
             source: Line::new("mfc:12").unwrap(),
+            also: vec![],
             status,
             copies,
             likely: None,
@@ -637,6 +675,30 @@ mod tests {
         let one = bench.run(&row(RowStatus::Owned, 1)).unwrap();
         assert_eq!((one.fate, one.remarks), (RowFate::Unchanged, vec![Remark::FewerCopies]));
         assert_eq!(bench.collection().pieces.len(), 5);
+    }
+
+    #[test]
+    fn a_row_of_an_export_with_other_columns_is_the_same_row() {
+        let jan = Some("4580590123458");
+        let full = ImportRow { figure: figure("Aster", Some(12), jan), ..row(RowStatus::Owned, 2) };
+        let by_jan = Line::new("jan:04580590123458").unwrap();
+        let without_id = ImportRow {
+            source: by_jan.clone(),
+            figure: figure("Aster", None, jan),
+            copies: 3,
+            ..row(RowStatus::Owned, 3)
+        };
+        let mut bench = Bench::new();
+        let two = bench.run(&full).unwrap();
+        let three = bench.run(&without_id).unwrap();
+        assert_eq!((three.fate, three.new_copies), (RowFate::CopiesAdded, 1));
+        assert_eq!(three.piece_ids[..2], two.piece_ids[..]);
+
+        let mut bench = Bench::new();
+        bench.run(&ImportRow { copies: 1, ..without_id }).unwrap();
+        let again = ImportRow { also: vec![by_jan], copies: 1, ..full };
+        assert_eq!(bench.run(&again).unwrap().fate, RowFate::Unchanged);
+        assert_eq!(bench.collection().pieces.len(), 1);
     }
 
     #[test]

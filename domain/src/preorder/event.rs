@@ -123,16 +123,19 @@ pub enum PreorderEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         store_id: Option<EntityId>,
     },
+    /// What an event of an erased person reads as.
+    Erased {},
 }
 
 impl PreorderEvent {
-    /// The chapter that the event belongs to.
-    pub const fn preorder_id(&self) -> PreorderId {
+    /// The chapter that the event belongs to; `None` for one that was erased.
+    pub const fn preorder_id(&self) -> Option<PreorderId> {
         match self {
-            Self::Placed(p) | Self::Replaced(p) => p.preorder_id,
+            Self::Erased {} => None,
+            Self::Placed(p) | Self::Replaced(p) => Some(p.preorder_id),
             Self::ReleaseDateSlipped(d)
             | Self::ReleaseDateBroughtForward(d)
-            | Self::ReleaseDateNarrowed(d) => d.preorder_id,
+            | Self::ReleaseDateNarrowed(d) => Some(d.preorder_id),
             Self::StatusAdvanced { preorder_id, .. }
             | Self::StatusCorrected { preorder_id, .. }
             | Self::Shipped { preorder_id, .. }
@@ -144,7 +147,7 @@ impl PreorderEvent {
             | Self::BalanceReopened { preorder_id }
             | Self::TrackingRecorded { preorder_id, .. }
             | Self::DeliveryEstimated { preorder_id, .. }
-            | Self::StoreRecorded { preorder_id, .. } => *preorder_id,
+            | Self::StoreRecorded { preorder_id, .. } => Some(*preorder_id),
         }
     }
 }
@@ -167,4 +170,5 @@ event_types!(PreorderEvent, "preorder", {
     TrackingRecorded = "tracking_recorded",
     DeliveryEstimated = "delivery_estimated",
     StoreRecorded = "store_recorded",
+    Erased = "erased",
 });

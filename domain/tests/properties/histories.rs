@@ -381,7 +381,7 @@ impl History {
         use PreorderEvent as P;
         self.ordered.insert(piece);
         let before = self.chapter(piece);
-        let told = self.told.entry(event.preorder_id()).or_default();
+        let told = self.told.entry(event.preorder_id().unwrap()).or_default();
         match event {
             P::Placed(placed) | P::Replaced(placed) => {
                 assert!(told.current.is_none(), "a chapter begins once");
@@ -417,7 +417,7 @@ impl History {
             _ => {}
         }
         let before = before.unwrap();
-        assert_eq!(before.id, event.preorder_id(), "events belong to the chapter that is open");
+        assert_eq!(Some(before.id), event.preorder_id(), "events belong to the chapter that is open");
         assert_ne!(before.status, Status::Cancelled, "nothing happens to a cancelled chapter");
     }
 

@@ -12,6 +12,7 @@ mod edit_figure;
 mod edit_piece;
 mod edit_preorder;
 mod end_pieces;
+mod erased;
 mod many;
 mod merge;
 mod pieces;
@@ -24,7 +25,6 @@ use harness::Case;
 
 /// Codes that no command of this crate gives, and why.
 const ELSEWHERE: &[(Code, &str)] = &[
-    (Code::PersonErased, "arrives with erasure"),
     (Code::UnknownCurrency, "a currency that is not one never becomes a value; told where it is read"),
     (Code::InvalidJan, "a barcode that is not one never becomes a value; told where it is read"),
     (Code::UnknownFigureType, "the list of types is an operational table; told where the command comes in"),
@@ -39,6 +39,7 @@ fn every_refusal() -> Vec<Case> {
         edit_piece::refusals(),
         edit_preorder::refusals(),
         end_pieces::refusals(),
+        erased::refusals(),
         many::refusals(),
         merge::refusals(),
         pieces::refusals(),

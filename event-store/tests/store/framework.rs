@@ -38,7 +38,7 @@ async fn assert_same<A: LedgerAggregate>(store: &EventStore, stream: &StreamId) 
     }
 }
 
-async fn assert_all_same(store: &EventStore) {
+pub async fn assert_all_same(store: &EventStore) {
     let streams: BTreeSet<_> = log(store).await.into_iter().map(|e| e.stream).collect();
     for stream in &streams {
         match stream {

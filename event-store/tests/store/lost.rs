@@ -1,7 +1,7 @@
 use crate::support::*;
 use database::testing::TestDb;
 use domain::stream::{Position, Recorded};
-use event_store::{EventStore, ExecuteError, FoldFailed, InlineFold, Options};
+use event_store::{Compound, EventStore, ExecuteError, FoldFailed, InlineFold, Options};
 use sqlx::PgConnection;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -230,44 +230,49 @@ async fn while_the_database_is_away_commands_are_told_so_and_afterwards_it_goes_
 /// Counts events in a table of its own, or fails.
 struct Counting {
     sql: &'static str,
-    settled: Mutex<Vec<Option<Position>>>,
+    counted: i64,
+    settled: Mutex<Vec<bool>>,
 }
 
 #[async_trait::async_trait]
 impl InlineFold for Counting {
-    async fn fold(&self, connection: &mut PgConnection, events: &[Recorded]) -> Result<(), FoldFailed> {
-        let folded = sqlx::query(self.sql)
-            .bind(events.iter().map(|e| e.position.0).collect::<Vec<_>>())
-            .execute(connection)
-            .await;
-        // An error swallowed here must not cost the append either.
-        drop(folded);
+    async fn fold(
+        &self,
+        _: &mut PgConnection,
+        events: &[Recorded],
+        compound: &mut Compound,
+    ) -> Result<(), FoldFailed> {
+        let positions: Vec<i64> = events.iter().map(|e| e.position.0).collect();
+        let bound = compound.bind(positions).unwrap();
+        compound.counted_part(&self.sql.replace("$1", &bound), self.counted);
         Ok(())
     }
 
-    fn settled(&self, committed: Option<Position>) {
+    fn settled(&self, committed: bool) {
         self.settled.lock().unwrap().push(committed);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fold_inside_the_append_commits_with_it_and_its_failure_is_undone_alone() {
-    for (sql, counted) in [
-        ("INSERT INTO folded SELECT unnest($1::bigint[])", vec![1, 2, 3]),
-        ("INSERT INTO folded SELECT unnest($1::bigint[]) / 0", vec![]),
+    for (sql, counted, folded_as, committed) in [
+        ("INSERT INTO folded SELECT unnest($1::bigint[])", 2, vec![1, 2], true),
+        ("INSERT INTO folded SELECT unnest($1::bigint[])", 7, vec![], false),
+        ("INSERT INTO folded SELECT unnest($1::bigint[]) / 0", 2, vec![], false),
     ] {
         let db = TestDb::new().await;
         sqlx::query("CREATE TABLE folded (position bigint)").execute(&db.pool).await.unwrap();
-        let fold = Arc::new(Counting { sql, settled: Mutex::default() });
-        let options = Options { inline_fold: Some(fold.clone()), ..Options::default() };
-        let store = open_with(&db.pool, options).await;
+        let fold = Arc::new(Counting { sql, counted, settled: Mutex::default() });
+        let store = open(&db.pool).await;
+        store.fold_inside(Some(fold.clone()));
         let owner = user();
         store.execute(&AddMany(owner, 2), &by(owner)).await.unwrap();
+        store.fold_inside(None);
         store.execute(&Add(owner, figure()), &by(owner)).await.unwrap();
         assert_eq!(log(&store).await.len(), 3);
         let folded: Vec<i64> =
             sqlx::query_scalar("SELECT position FROM folded ORDER BY 1").fetch_all(&db.pool).await.unwrap();
-        assert_eq!(folded, counted);
-        assert_eq!(*fold.settled.lock().unwrap(), [Some(Position(2)), Some(Position(3))]);
+        assert_eq!(folded, folded_as);
+        assert_eq!(*fold.settled.lock().unwrap(), [committed]);
     }
 }

@@ -4,6 +4,7 @@
 mod appending;
 mod confirming;
 mod crashes;
+mod erasing;
 mod framework;
 mod guards;
 mod idempotency;

@@ -66,6 +66,11 @@ fn collection(rows: &mut AchievementRows, recorded: &Recorded, user: Uuid, event
                 rows.pieces.remove(&piece.uuid());
             }
         }
+        CollectionEvent::PersonErased {} => {
+            rows.unlocked.remove_owned_by(user);
+            rows.counters.remove_owned_by(user);
+            rows.pieces.remove_owned_by(user);
+        }
         _ => {}
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 row! {
     /// Something that a person unlocked.
-    pub struct AchievementRow in "achievements", key(user_id: Uuid, code: String) {
+    pub struct AchievementRow in "achievements", key(user_id: Uuid, code: String), owner(user_id) {
         tier: String,
         unlocked_at: DateTime<Utc>,
     }
@@ -15,7 +15,7 @@ row! {
 
 row! {
     /// What was counted for a person.
-    pub struct CounterRow in "achievement_counters", key(user_id: Uuid, counter: String), index(entity_id) {
+    pub struct CounterRow in "achievement_counters", key(user_id: Uuid, counter: String), index(entity_id), owner(user_id) {
         entity_id: Option<Uuid>,
         value: i32,
     }
@@ -23,7 +23,7 @@ row! {
 
 row! {
     /// A piece, as far as counting goes.
-    pub struct CountedPieceRow in "achievement_pieces", key(piece_id: Uuid) {
+    pub struct CountedPieceRow in "achievement_pieces", key(piece_id: Uuid), owner(user_id) {
         user_id: Uuid,
         figure_id: Uuid,
         counted: bool,

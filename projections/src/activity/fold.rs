@@ -248,7 +248,11 @@ impl Teller<'_> {
                 piece_id, figure_id, preordered, cost, location, origin, origin_from, ..
             } => {
                 let piece = piece_id.uuid();
-                self.rows.pieces.insert(ToldPieceRow { piece_id: piece, figure_id: figure_id.uuid() });
+                self.rows.pieces.insert(ToldPieceRow {
+                    piece_id: piece,
+                    user_id: self.user,
+                    figure_id: figure_id.uuid(),
+                });
                 if !preordered {
                     let mut facts = self.of_piece(piece);
                     put_cost(&mut facts, cost);
@@ -331,7 +335,13 @@ impl Teller<'_> {
             | E::WishNoted { .. }
             | E::PieceNoted { .. }
             | E::PiecePurchaseRecorded { .. }
-            | E::CabinetsOrdered { .. } => {}
+            | E::CabinetsOrdered { .. }
+            | E::Erased {} => {}
+            E::PersonErased {} => {
+                self.rows.told.remove_owned_by(self.user);
+                self.rows.latest.remove_owned_by(self.user);
+                self.rows.pieces.remove_owned_by(self.user);
+            }
         }
     }
 
@@ -402,7 +412,10 @@ impl Teller<'_> {
             E::ReleaseDateNarrowed(change) => self.date(piece, event, kind::RELEASE_DATE_NARROWED, change),
             E::BalancePaid { .. } => self.step(piece, event, kind::BALANCE_PAID, |_| ()),
             E::BalanceReopened { .. } => self.step(piece, event, kind::BALANCE_REOPENED, |_| ()),
-            E::TrackingRecorded { .. } | E::DeliveryEstimated { .. } | E::StoreRecorded { .. } => {}
+            E::TrackingRecorded { .. }
+            | E::DeliveryEstimated { .. }
+            | E::StoreRecorded { .. }
+            | E::Erased {} => {}
         }
     }
 

@@ -41,7 +41,7 @@ pub struct Activity;
 
 impl Projection for Activity {
     const NAME: &'static str = "activity";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const DDL: &'static str = include_str!("../../../migrations/read-models/activity.sql");
     const READS: &'static [&'static str] = &["collection", "preorder", "figure"];
     type Rows = ActivityRows;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 row! {
     /// Something that a person did.
-    pub struct ActivityRow in "activity_events", key(id: Uuid) {
+    pub struct ActivityRow in "activity_events", key(id: Uuid), owner(user_id) {
         user_id: Uuid,
         position: i64,
         kind: String,
@@ -18,7 +18,7 @@ row! {
 
 row! {
     /// What the last row of a person tells.
-    pub struct LatestRow in "activity_latest", key(user_id: Uuid) {
+    pub struct LatestRow in "activity_latest", key(user_id: Uuid), owner(user_id) {
         command_id: Uuid,
         event_id: Uuid,
         piece_id: Option<Uuid>,
@@ -27,7 +27,8 @@ row! {
 
 row! {
     /// What a piece is a copy of.
-    pub struct ToldPieceRow in "activity_pieces", key(piece_id: Uuid) {
+    pub struct ToldPieceRow in "activity_pieces", key(piece_id: Uuid), owner(user_id) {
+        user_id: Uuid,
         figure_id: Uuid,
     }
 }

@@ -299,6 +299,14 @@ impl CollectionRows {
                 self.unwish(user, figure_id.uuid(), *reason);
                 Ok(())
             }
+            E::PersonErased {} => {
+                self.pieces.remove_owned_by(user);
+                self.cabinets.remove_owned_by(user);
+                self.wishes.remove_owned_by(user);
+                self.waiting.remove_owned_by(user);
+                Ok(())
+            }
+            E::Erased {} => Ok(()),
         }
     }
 

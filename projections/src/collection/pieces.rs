@@ -4,15 +4,17 @@ use super::keyset::{InvalidKey, ListError, ListKey, Sorted, patterns};
 use super::rows::OwnedItemRow;
 use crate::engine::Row as _;
 use crate::figures::summary::{EntityName, FigureSummary};
+use crate::past::{PIECES, PREORDERS, Reading};
 use chrono::NaiveDate;
 use domain::collection::Condition;
 use domain::commands::PieceVersion;
 use domain::entity::EntityKind;
 use domain::ids::{PieceId, UserId};
+use domain::slug::slugify;
 use domain::stream::Version;
 use domain::text::folded;
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Postgres, QueryBuilder, Row};
+use sqlx::{Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
 /// A piece with what stands beside it.
@@ -54,6 +56,24 @@ impl Piece {
     pub fn is_owned(&self) -> bool {
         self.row.archived_at.is_none()
             && self.row.preorder_status.as_deref().is_none_or(|status| status == "received")
+    }
+
+    /// The day it came, in UTC: received, else bought, else added. None while a pre-order of it has yet to be
+    /// received.
+    #[must_use]
+    pub fn acquired_on(&self) -> Option<NaiveDate> {
+        let row = &self.row;
+        match (row.received_at, row.preorder_status.as_deref()) {
+            (Some(received), _) => Some(received.date_naive()),
+            (None, None | Some("received")) => Some(row.purchase_date.unwrap_or(row.created_at.date_naive())),
+            (None, Some(_)) => None,
+        }
+    }
+
+    /// A piece by its own row alone, without what the catalogue and its pre-order add.
+    #[must_use]
+    pub const fn bare(row: OwnedItemRow) -> Self {
+        Self { row, figure: None, store: None, preorder: None, sort_value: None }
     }
 
     /// Where it stands in a listing of that order.
@@ -228,9 +248,10 @@ pub struct PieceFilter {
     pub hide_nsfw: bool,
 }
 
-fn select<'q>(sort: Sorted) -> QueryBuilder<'q, Postgres> {
+fn select(from: Reading<'_>, sort: Sorted) -> QueryBuilder<'_, Postgres> {
     let own: Vec<String> = OwnedItemRow::COLUMNS.iter().map(|column| format!("o.{column}")).collect();
-    QueryBuilder::new(format!(
+    let mut query = from.query(&[PIECES, PREORDERS]);
+    query.push(format_args!(
         "SELECT {}, {}, st.id AS shop_id, st.name AS shop_name, st.slug AS shop_slug, \
          p.id AS preorder_id, p.status AS preorder_status_, p.release_date_current AS preorder_release, \
          p.release_date_precision AS preorder_release_precision, {} \
@@ -241,33 +262,39 @@ fn select<'q>(sort: Sorted) -> QueryBuilder<'q, Postgres> {
         FigureSummary::COLUMNS,
         sort.column(),
         FigureSummary::JOINS,
-    ))
+    ));
+    query
 }
 
 /// One piece of a person's own; none for other people's.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn piece(pool: &PgPool, user: UserId, id: PieceId) -> sqlx::Result<Option<Piece>> {
-    let mut query = select(PieceSort::Added.sorted());
+pub async fn piece<'a>(
+    from: impl Into<Reading<'a>>,
+    user: UserId,
+    id: PieceId,
+) -> sqlx::Result<Option<Piece>> {
+    let from = from.into();
+    let mut query = select(from, PieceSort::Added.sorted());
     query.push(" WHERE o.id = ").push_bind(id.uuid()).push(" AND o.user_id = ").push_bind(user.uuid());
-    query.build().fetch_optional(pool).await?.as_ref().map(Piece::read).transpose()
+    query.build().fetch_optional(from.pool()).await?.as_ref().map(Piece::read).transpose()
 }
 
 /// A person's pieces.
 ///
 /// # Errors
 /// [`ListError::Key`] for a key of another listing, else when the database does not answer.
-pub async fn list(
-    pool: &PgPool,
+pub async fn list<'a>(
+    from: impl Into<Reading<'a>>,
     user: UserId,
     filter: &PieceFilter,
     order: PieceOrder,
     after: Option<&ListKey>,
     limit: i64,
 ) -> Result<Vec<Piece>, ListError> {
-    let sort = order.by.sorted();
-    let mut query = select(sort);
+    let (from, sort) = (from.into(), order.by.sorted());
+    let mut query = select(from, sort);
     query.push(" WHERE o.user_id = ").push_bind(user.uuid());
     restrict(&mut query, filter);
     if let Some(key) = after {
@@ -277,7 +304,7 @@ pub async fn list(
         sort.after(&mut query, "o.id", order.descending, key)?;
     }
     query.push(sort.order("o.id", order.descending)).push(" LIMIT ").push_bind(limit);
-    let rows = query.build().fetch_all(pool).await?;
+    let rows = query.build().fetch_all(from.pool()).await?;
     Ok(rows.iter().map(Piece::read).collect::<sqlx::Result<_>>()?)
 }
 
@@ -339,7 +366,7 @@ fn restrict(query: &mut QueryBuilder<'_, Postgres>, filter: &PieceFilter) {
     }
 }
 
-/// Adds `AND column is the entity of that id or slug`; those of merged and renamed ones lead on.
+/// Adds `AND column is the entity of that id, slug or name`; those of merged and renamed ones lead on.
 fn named(query: &mut QueryBuilder<'_, Postgres>, column: &str, kind: EntityKind, wanted: &str) {
     let table = match kind {
         EntityKind::Manufacturer => "manufacturers",
@@ -348,11 +375,11 @@ fn named(query: &mut QueryBuilder<'_, Postgres>, column: &str, kind: EntityKind,
         EntityKind::Sculptor => "sculptors",
         EntityKind::Store => "stores",
     };
-    let (own, namespace) = match Uuid::parse_str(wanted) {
-        Ok(_) => ("id::text", "id"),
-        Err(_slug) => ("slug", kind.as_str()),
+    let (own, namespace, wanted) = match Uuid::parse_str(wanted) {
+        Ok(id) => ("id::text", "id", id.to_string()),
+        // A slug's slug is itself, so a name will do as well.
+        Err(_slug) => ("slug", kind.as_str(), slugify(wanted).unwrap_or_default()),
     };
-    let wanted = wanted.to_lowercase();
     query
         .push(format!(" AND {column} IN (SELECT e.id FROM {table} AS e WHERE e.{own} = "))
         .push_bind(wanted.clone())

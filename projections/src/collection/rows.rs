@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 row! {
     /// A piece.
-    pub struct OwnedItemRow in "owned_items", key(id: Uuid), index(user_id, figure_id, store_id) {
+    pub struct OwnedItemRow in "owned_items", key(id: Uuid), index(user_id, figure_id, store_id), owner(user_id) {
         user_id: Uuid,
         figure_id: Uuid,
         condition: Option<String>,
@@ -45,7 +45,7 @@ row! {
 
 row! {
     /// A registered location.
-    pub struct CabinetRow in "cabinets", key(id: Uuid), index(user_id) {
+    pub struct CabinetRow in "cabinets", key(id: Uuid), index(user_id), owner(user_id) {
         user_id: Uuid,
         name: String,
         name_key: String,
@@ -58,7 +58,7 @@ row! {
 
 row! {
     /// A wish.
-    pub struct WishRow in "wishlist_items", key(user_id: Uuid, wished_as: Uuid), index(figure_id) {
+    pub struct WishRow in "wishlist_items", key(user_id: Uuid, wished_as: Uuid), index(figure_id), owner(user_id) {
         id: Uuid,
         figure_id: Uuid,
         max_price_amount: Option<Decimal>,
@@ -72,7 +72,7 @@ row! {
 
 row! {
     /// A wish that waits behind a piece.
-    pub struct WaitingWishRow in "wishes_while_owned", key(user_id: Uuid, wished_as: Uuid), index(figure_id) {
+    pub struct WaitingWishRow in "wishes_while_owned", key(user_id: Uuid, wished_as: Uuid), index(figure_id), owner(user_id) {
         id: Uuid,
         figure_id: Uuid,
         max_price_amount: Option<Decimal>,

@@ -4,11 +4,12 @@ use super::keyset::{InvalidKey, ListError, ListKey, Sorted};
 use super::rows::WishRow;
 use crate::engine::Row as _;
 use crate::figures::summary::FigureSummary;
+use crate::past::{Reading, WISHES};
 use domain::ids::{FigureId, UserId};
 use domain::stream::Version;
 use rust_decimal::Decimal;
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Postgres, QueryBuilder, Row};
+use sqlx::{Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
 /// A wish with its figure.
@@ -106,9 +107,10 @@ impl std::fmt::Display for WishOrder {
     }
 }
 
-fn select<'q>(sort: Sorted, user: UserId) -> QueryBuilder<'q, Postgres> {
+fn select(from: Reading<'_>, sort: Sorted, user: UserId) -> QueryBuilder<'_, Postgres> {
     let own: Vec<String> = WishRow::COLUMNS.iter().map(|column| format!("w.{column}")).collect();
-    let mut query = QueryBuilder::new(format!(
+    let mut query = from.query(&[WISHES]);
+    query.push(format_args!(
         "SELECT {}, {}, {} FROM wishlist_items AS w LEFT JOIN figures AS f ON f.id = w.figure_id {} WHERE w.user_id = ",
         own.join(", "),
         FigureSummary::COLUMNS,
@@ -123,26 +125,31 @@ fn select<'q>(sort: Sorted, user: UserId) -> QueryBuilder<'q, Postgres> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn wish(pool: &PgPool, user: UserId, figure: FigureId) -> sqlx::Result<Option<Wish>> {
-    let mut query = select(WishSort::Added.sorted(), user);
+pub async fn wish<'a>(
+    from: impl Into<Reading<'a>>,
+    user: UserId,
+    figure: FigureId,
+) -> sqlx::Result<Option<Wish>> {
+    let from = from.into();
+    let mut query = select(from, WishSort::Added.sorted(), user);
     query.push(" AND w.figure_id = ").push_bind(figure.uuid());
-    query.build().fetch_optional(pool).await?.as_ref().map(Wish::read).transpose()
+    query.build().fetch_optional(from.pool()).await?.as_ref().map(Wish::read).transpose()
 }
 
 /// A person's wishes.
 ///
 /// # Errors
 /// [`ListError::Key`] for a key of another listing, else when the database does not answer.
-pub async fn wishes(
-    pool: &PgPool,
+pub async fn wishes<'a>(
+    from: impl Into<Reading<'a>>,
     user: UserId,
     hide_nsfw: bool,
     order: WishOrder,
     after: Option<&ListKey>,
     limit: i64,
 ) -> Result<Vec<Wish>, ListError> {
-    let sort = order.by.sorted();
-    let mut query = select(sort, user);
+    let (from, sort) = (from.into(), order.by.sorted());
+    let mut query = select(from, sort, user);
     if hide_nsfw {
         query.push(" AND f.is_nsfw IS NOT TRUE");
     }
@@ -153,7 +160,7 @@ pub async fn wishes(
         sort.after(&mut query, "w.id", order.descending, key)?;
     }
     query.push(sort.order("w.id", order.descending)).push(" LIMIT ").push_bind(limit);
-    let rows = query.build().fetch_all(pool).await?;
+    let rows = query.build().fetch_all(from.pool()).await?;
     Ok(rows.iter().map(Wish::read).collect::<sqlx::Result<_>>()?)
 }
 
@@ -172,15 +179,23 @@ pub struct Target {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn totals(pool: &PgPool, user: UserId, hide_nsfw: bool) -> sqlx::Result<Vec<Target>> {
-    sqlx::query_as(
-        "SELECT w.max_price_currency AS currency, sum(w.max_price_amount) AS amount, count(*) AS wishes \
-         FROM wishlist_items AS w LEFT JOIN figures AS f ON f.id = w.figure_id \
-         WHERE w.user_id = $1 AND w.max_price_amount IS NOT NULL AND NOT ($2 AND f.is_nsfw IS TRUE) \
-         GROUP BY w.max_price_currency ORDER BY w.max_price_currency",
-    )
-    .bind(user.uuid())
-    .bind(hide_nsfw)
-    .fetch_all(pool)
-    .await
+pub async fn totals<'a>(
+    from: impl Into<Reading<'a>>,
+    user: UserId,
+    hide_nsfw: bool,
+) -> sqlx::Result<Vec<Target>> {
+    let from = from.into();
+    let mut query = from.query(&[WISHES]);
+    query
+        .push(
+            "SELECT w.max_price_currency AS currency, sum(w.max_price_amount) AS amount, count(*) AS wishes \
+             FROM wishlist_items AS w LEFT JOIN figures AS f ON f.id = w.figure_id \
+             WHERE w.max_price_amount IS NOT NULL AND w.user_id = ",
+        )
+        .push_bind(user.uuid());
+    if hide_nsfw {
+        query.push(" AND f.is_nsfw IS NOT TRUE");
+    }
+    query.push(" GROUP BY w.max_price_currency ORDER BY w.max_price_currency");
+    query.build_query_as().fetch_all(from.pool()).await
 }

@@ -1,7 +1,7 @@
 //! Folding a run of events in memory.
 
 use super::log::{Entry, position};
-use super::projection::{Definition, Folding};
+use super::projection::{Definition, Folding, Projection, Rows};
 use domain::stream::Position;
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
@@ -20,10 +20,10 @@ pub struct Failure {
 }
 
 /// The rows of one projection in memory, and the events it must pass over.
-pub(super) struct Fold {
+pub(super) struct Fold<F: Folding + ?Sized = dyn Folding> {
     reads: &'static [&'static str],
     skips: BTreeSet<Position>,
-    rows: Box<dyn Folding>,
+    rows: Box<F>,
 }
 
 impl Fold {
@@ -38,7 +38,23 @@ impl Fold {
         fold.tables().into_iter().for_each(|table| table.make_whole());
         fold
     }
+}
 
+impl<P: Projection> Fold<Rows<P>> {
+    /// The same for a projection that the caller knows by its type.
+    pub fn whole_of(skips: BTreeSet<Position>) -> Self {
+        let mut fold = Self { reads: P::READS, skips, rows: Box::new(Rows(P::Rows::default())) };
+        fold.tables().into_iter().for_each(|table| table.make_whole());
+        fold
+    }
+
+    /// The rows as folded so far.
+    pub fn rows(&self) -> &P::Rows {
+        &self.rows.0
+    }
+}
+
+impl<F: Folding + ?Sized> Fold<F> {
     pub fn tables(&mut self) -> Vec<&mut dyn super::table::AnyTable> {
         self.rows.tables()
     }
@@ -103,6 +119,10 @@ impl Fold {
             event_type: event.event.event_type().to_owned(),
             reason,
         };
+        // What was erased has nothing to tell; the person's rows go with `collection.person_erased`.
+        if event.event.is_erased() {
+            return Ok(());
+        }
         // A fold's bug must not take the others' process down.
         match catch_unwind(AssertUnwindSafe(|| self.rows.fold(event))) {
             Ok(outcome) => outcome.map_err(|error| failure(error.to_string())),

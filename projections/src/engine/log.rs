@@ -10,9 +10,9 @@ use tokio::sync::Mutex;
 const KEPT: usize = 8;
 
 /// One place of the log: an event, or why this release cannot read it.
-pub(super) type Entry = Result<Recorded, Undecodable>;
+pub(crate) type Entry = Result<Recorded, Undecodable>;
 
-pub(super) fn position(entry: &Entry) -> Position {
+pub(crate) fn position(entry: &Entry) -> Position {
     entry.as_ref().map_or_else(|undecodable| undecodable.position, |event| event.position)
 }
 

@@ -28,8 +28,10 @@
 //! | `handle.rs` | [`Projections`]: the read models of a process; pause, resume, skip |
 //! | `runner.rs` | leadership and the live fold |
 //! | `wait.rs` | reading one's own write |
+//! | `as_of.rs` | folding a part of the log apart from the live tables |
 //! | `rebuild.rs`, `verify.rs`, `status.rs` | what their names say |
 
+mod as_of;
 mod checkpoint;
 mod fold;
 mod handle;
@@ -49,6 +51,7 @@ mod wait;
 pub use checkpoint::State;
 pub use fold::Failure;
 pub use handle::{EngineError, Options, Projections};
+pub(crate) use log::{Entry, position};
 pub(crate) use projection::row_set;
 pub use projection::{Definition, FoldError, Projection, RowSet};
 pub use rebuild::{Rebuilt, Replayed};

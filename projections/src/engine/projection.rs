@@ -122,7 +122,7 @@ pub(super) trait Folding: Send {
     fn tables(&mut self) -> Vec<&mut dyn AnyTable>;
 }
 
-struct Rows<P: Projection>(P::Rows);
+pub(super) struct Rows<P: Projection>(pub(super) P::Rows);
 
 impl<P: Projection> Folding for Rows<P> {
     fn fold(&mut self, event: &Recorded) -> Result<(), FoldError> {

@@ -27,11 +27,15 @@ pub trait Row: Clone + PartialEq + Send + Sync + 'static {
     const KEY: &'static [&'static str];
     /// The columns by which a fold asks for rows.
     const INDEXES: &'static [&'static str];
+    /// The column that says whose row it is, where it is somebody's.
+    const OWNER: Option<&'static str>;
 
     /// The row's key.
     fn key(&self) -> Self::Key;
     /// The value of the indexed column at that place in `INDEXES`.
     fn indexed(&self, index: usize) -> Option<Uuid>;
+    /// Whose row it is.
+    fn owner(&self) -> Option<Uuid>;
     /// Reads a row selected as `COLUMNS`.
     ///
     /// # Errors
@@ -214,11 +218,14 @@ pub fn shown(value: &impl Serialize) -> Value {
 /// A column's type is what `sqlx` gives for it: `Uuid`, `String`, `bool`, `i16`, `i32`, `i64`, `Decimal`,
 /// `NaiveDate`, `DateTime<Utc>`, `serde_json::Value`, or an `Option` of these. Key columns are `Uuid`,
 /// `String`, `i32`, `i64` or `NaiveDate`, four at most; indexed columns are `Uuid` or `Option<Uuid>` and
-/// need an index in the DDL as well.
+/// need an index in the DDL as well. `owner(user_id)` behind the indexes names the column that says whose row
+/// it is; it needs an index in the DDL, too, and every table of personal rows has one: erasing a person takes
+/// out all rows of theirs by it.
 macro_rules! row {
     ($(#[$meta:meta])* $vis:vis struct $name:ident in $table:literal,
         key($($key:ident: $key_ty:ty),+ $(,)?)
         $(, index($($index:ident),+ $(,)?))?
+        $(, owner($owner:ident))?
         { $($column:ident: $ty:ty),* $(,)? }
     ) => {
         $(#[$meta])*
@@ -243,6 +250,16 @@ macro_rules! row {
                 &[$(stringify!($key),)+ $(stringify!($column),)*];
             const KEY: &'static [&'static str] = &[$(stringify!($key)),+];
             const INDEXES: &'static [&'static str] = &[$($(stringify!($index)),+)?];
+            const OWNER: Option<&'static str> = {
+                let column: &[&'static str] = &[$(stringify!($owner))?];
+                column.first().copied()
+            };
+
+            #[allow(unreachable_code, reason = "for rows that are somebody's")]
+            fn owner(&self) -> Option<uuid::Uuid> {
+                $(return $crate::engine::Indexed::index_value(&self.$owner);)?
+                None
+            }
 
             fn key(&self) -> Self::Key {
                 ($(self.$key.clone()),+)

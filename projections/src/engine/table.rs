@@ -20,11 +20,12 @@ const COPY_CHUNK: usize = 1 << 20;
 struct Wanted<K> {
     keys: FxHashSet<K>,
     values: FxHashSet<(usize, Uuid)>,
+    owners: FxHashSet<Uuid>,
 }
 
 impl<K> Default for Wanted<K> {
     fn default() -> Self {
-        Self { keys: FxHashSet::default(), values: FxHashSet::default() }
+        Self { keys: FxHashSet::default(), values: FxHashSet::default(), owners: FxHashSet::default() }
     }
 }
 
@@ -45,6 +46,9 @@ pub struct Table<R: Row> {
     indexes: Vec<FxHashMap<Uuid, Vec<R::Key>>>,
     /// Values of indexed columns of which every row is here.
     complete: FxHashSet<(usize, Uuid)>,
+    /// People of whom every row is here; in a whole table, people who ever had one, so that erasing somebody
+    /// who never had any costs nothing.
+    owners: FxHashSet<Uuid>,
     /// Every row there is, is here: what is not in memory does not exist.
     whole: bool,
     wanted: RefCell<Wanted<R::Key>>,
@@ -57,6 +61,7 @@ impl<R: Row> Default for Table<R> {
             changed: FxHashMap::default(),
             indexes: R::INDEXES.iter().map(|_| FxHashMap::default()).collect(),
             complete: FxHashSet::default(),
+            owners: FxHashSet::default(),
             whole: false,
             wanted: RefCell::default(),
         }
@@ -107,9 +112,44 @@ impl<R: Row> Table<R> {
         self.keys_where(index, value).iter().filter_map(|key| self.get(key)).collect()
     }
 
+    /// Every row in memory, in no particular order. Of a table that is here as a whole, that is all of them.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &R> {
+        let unchanged = self.stored.iter().filter(|(key, _)| !self.changed.contains_key(*key));
+        self.changed.values().chain(unchanged.map(|(_, row)| row)).flatten()
+    }
+
+    /// The keys of all rows of a person, in ascending order. It looks at every row in memory: for erasing
+    /// somebody, not for every event.
+    pub fn keys_owned_by(&self, owner: Uuid) -> Vec<R::Key> {
+        if !self.owners.contains(&owner) {
+            if !self.whole {
+                self.wanted.borrow_mut().owners.insert(owner);
+            }
+            return Vec::new();
+        }
+        let stored = self.stored.iter().filter(|(key, _)| !self.changed.contains_key(*key));
+        let rows = self.changed.iter().chain(stored);
+        let of_owner = rows.filter(|(_, row)| row.as_ref().is_some_and(|row| row.owner() == Some(owner)));
+        let mut keys: Vec<R::Key> = of_owner.map(|(key, _)| key.clone()).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Takes out all rows of a person.
+    pub fn remove_owned_by(&mut self, owner: Uuid) {
+        for key in self.keys_owned_by(owner) {
+            self.remove(&key);
+        }
+    }
+
     /// Puts a row in, in place of the one with its key, if there is one.
     pub fn insert(&mut self, row: R) {
         let key = row.key();
+        if self.whole
+            && let Some(owner) = row.owner()
+        {
+            self.owners.insert(owner);
+        }
         self.unindex(&key);
         self.index(&key, &row);
         self.changed.insert(key, Some(row));
@@ -265,11 +305,11 @@ impl<R: Row> AnyTable for Table<R> {
 
     fn is_wanting(&self) -> bool {
         let wanted = self.wanted.borrow();
-        !wanted.keys.is_empty() || !wanted.values.is_empty()
+        !wanted.keys.is_empty() || !wanted.values.is_empty() || !wanted.owners.is_empty()
     }
 
     async fn load(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        let Wanted { keys, values } = self.wanted.take();
+        let Wanted { keys, values, owners } = self.wanted.take();
         let mut by_index: Vec<Vec<Uuid>> = R::INDEXES.iter().map(|_| Vec::new()).collect();
         for (index, value) in &values {
             if let Some(list) = by_index.get_mut(*index) {
@@ -287,6 +327,17 @@ impl<R: Row> AnyTable for Table<R> {
             }
         }
         self.complete.extend(values);
+        if let Some(column) = R::OWNER
+            && !owners.is_empty()
+        {
+            let wanted: Vec<Uuid> = owners.iter().copied().collect();
+            let sql = format!("SELECT {} FROM {} WHERE {column} = ANY($1)", columns::<R>(""), R::TABLE);
+            let mut rows = sqlx::query(&sql).bind(wanted).fetch(&mut *connection);
+            while let Some(row) = rows.try_next().await? {
+                self.take_in(R::read(&row)?);
+            }
+        }
+        self.owners.extend(owners);
         let keys: Vec<R::Key> = keys.into_iter().filter(|key| !self.stored.contains_key(key)).collect();
         if keys.is_empty() {
             return Ok(());
@@ -495,6 +546,27 @@ mod tests {
         table.stored.insert(Uuid::from_u128(2), None);
         assert!(table.change(&Uuid::from_u128(2), |_| ()).is_err());
         assert!(!table.is_wanting());
+    }
+
+    #[test]
+    fn the_rows_of_a_person_are_asked_for_and_taken_out_and_no_others() {
+        row! { struct NoteRow in "notes", key(id: Uuid), owner(user_id) { user_id: Uuid } }
+        let (anna, ben) = (Uuid::from_u128(100), Uuid::from_u128(200));
+        let note = |id, user_id| NoteRow { id: Uuid::from_u128(id), user_id };
+        let mut part = Table::<NoteRow>::default();
+        part.remove_owned_by(anna);
+        assert!(part.is_wanting(), "they may be in the database");
+        let mut whole = Table::<NoteRow>::default();
+        whole.make_whole();
+        for (id, user) in [(1, anna), (2, ben)] {
+            whole.insert(note(id, user));
+        }
+        whole.settle();
+        whole.insert(note(3, anna));
+        whole.remove_owned_by(anna);
+        assert!(!whole.is_wanting());
+        let left: Vec<u128> = (1..=3).filter(|id| whole.get(&Uuid::from_u128(*id)).is_some()).collect();
+        assert_eq!(left, [2]);
     }
 
     #[test]

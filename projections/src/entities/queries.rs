@@ -4,6 +4,7 @@ use crate::search::{self, Words};
 use crate::views::{Page, Viewer};
 use chrono::{DateTime, Utc};
 use domain::entity::EntityKind;
+use domain::slug::slugify;
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
 use utoipa::ToSchema;
@@ -94,6 +95,8 @@ fn select(kind: EntityKind, viewer: Viewer, words: &Words) -> QueryBuilder<'stat
 /// When the database does not answer.
 pub async fn find_id(pool: &PgPool, kind: EntityKind, id_or_slug: &str) -> sqlx::Result<Option<Uuid>> {
     let id: Option<Uuid> = id_or_slug.parse().ok();
+    // A slug's slug is itself, so a name will do as well.
+    let slug = slugify(id_or_slug).unwrap_or_default();
     let sql = format!(
         "SELECT found.id FROM ( \
          SELECT 1 AS place, id FROM {0} WHERE id = $1 \
@@ -103,7 +106,7 @@ pub async fn find_id(pool: &PgPool, kind: EntityKind, id_or_slug: &str) -> sqlx:
          ORDER BY found.place LIMIT 1",
         table(kind)
     );
-    sqlx::query_scalar(&sql).bind(id).bind(id_or_slug).bind(kind.as_str()).fetch_optional(pool).await
+    sqlx::query_scalar(&sql).bind(id).bind(slug).bind(kind.as_str()).fetch_optional(pool).await
 }
 
 /// The entity that an id or slug leads to now, through renaming and merging.

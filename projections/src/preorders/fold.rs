@@ -8,7 +8,7 @@ use domain::collection::{CollectionEvent, Cost};
 use domain::dates::ReleaseDate;
 use domain::entity::{EntityEvent, EntityKind};
 use domain::figure::FigureEvent;
-use domain::ids::PieceId;
+use domain::ids::{PieceId, PreorderId};
 use domain::preorder::{DateChanged, Placed, PreorderEvent, SlipSource, Status};
 use domain::stream::{Event, Recorded, StreamId};
 use domain::text::Note;
@@ -18,6 +18,10 @@ use uuid::Uuid;
 pub(super) fn fold(rows: &mut PreorderRows, recorded: &Recorded) -> Result<(), FoldError> {
     match (&recorded.event, &recorded.stream) {
         (Event::Preorder(event), _) => preorder(rows, recorded, event),
+        (Event::Collection(CollectionEvent::PersonErased {}), StreamId::Collection(user)) => {
+            erase(rows, user.uuid());
+            Ok(())
+        }
         (Event::Collection(CollectionEvent::PiecesDeleted { piece_ids }), _) => {
             for piece in piece_ids {
                 forget(rows, *piece);
@@ -25,7 +29,9 @@ pub(super) fn fold(rows: &mut PreorderRows, recorded: &Recorded) -> Result<(), F
             Ok(())
         }
         (Event::Figure(FigureEvent::Catalogued(entry)), StreamId::Figure(figure)) => {
-            catalogue(rows, figure.uuid(), first(&entry.releases));
+            if let Some(first) = first(&entry.releases) {
+                catalogue(rows, figure.uuid(), Some(first));
+            }
             Ok(())
         }
         (Event::Figure(FigureEvent::ReleasesAnnounced { releases }), StreamId::Figure(figure)) => {
@@ -204,7 +210,7 @@ fn preorder(rows: &mut PreorderRows, recorded: &Recorded, event: &PreorderEvent)
         rows.preorders.insert(chapter(placed, recorded));
         return Ok(());
     }
-    let id = event.preorder_id().uuid();
+    let Some(id) = event.preorder_id().map(PreorderId::uuid) else { return Ok(()) };
     tell_date(rows, recorded, event);
     rows.preorders.change(&id, |row| {
         row.updated_at = recorded.recorded_at;
@@ -264,6 +270,7 @@ fn preorder(rows: &mut PreorderRows, recorded: &Recorded, event: &PreorderEvent)
             }
             E::DeliveryEstimated { days, .. } => row.estimated_delivery_days = days.map(i32::from),
             E::StoreRecorded { store_id, .. } => row.store_id = store_id.map(|store| store.uuid()),
+            E::Erased {} => {}
         }
     })
 }
@@ -286,9 +293,10 @@ fn tell_date(rows: &mut PreorderRows, recorded: &Recorded, event: &PreorderEvent
     if previous.is_some_and(|previous| previous.date() == release.date()) {
         return;
     }
+    let Some(preorder_id) = event.preorder_id() else { return };
     rows.history.insert(DateHistoryRow {
         id: recorded.event_id.uuid(),
-        preorder_id: event.preorder_id().uuid(),
+        preorder_id: preorder_id.uuid(),
         position: recorded.position.0,
         previous_date: previous.map(ReleaseDate::date),
         previous_precision: previous.map(|previous| previous.precision().as_str().to_owned()),
@@ -299,6 +307,17 @@ fn tell_date(rows: &mut PreorderRows, recorded: &Recorded, event: &PreorderEvent
         is_slip,
         recorded_at: recorded.recorded_at,
     });
+}
+
+/// An erased person takes all pre-orders of theirs along.
+fn erase(rows: &mut PreorderRows, user: Uuid) {
+    let mut chapters = rows.preorders.keys_owned_by(user);
+    chapters.extend(rows.chapters.keys_owned_by(user));
+    for id in chapters {
+        rows.history.remove_where(DateHistoryRow::preorder_id, id);
+    }
+    rows.preorders.remove_owned_by(user);
+    rows.chapters.remove_owned_by(user);
 }
 
 /// A deleted piece takes everything of its pre-order with it.

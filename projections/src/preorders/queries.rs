@@ -5,13 +5,14 @@ use crate::collection::keyset::Sorted;
 use crate::collection::{InvalidKey, ListError, ListKey};
 use crate::engine::Row as _;
 use crate::figures::summary::{EntityName, FigureSummary};
+use crate::past::{CHAPTERS, PIECES, PREORDERS, Reading};
 use crate::search::Words;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::ids::{FigureId, PieceId, PreorderId, UserId};
 use domain::preorder::Status;
 use domain::stream::Version;
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Postgres, QueryBuilder, Row};
+use sqlx::{PgPool, Row};
 use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -95,17 +96,23 @@ impl Found {
 ///
 /// # Errors
 /// When the database does.
-pub async fn find(pool: &PgPool, user: UserId, id: PreorderId) -> sqlx::Result<Option<Found>> {
-    let sql = format!(
-        "{} FROM preorders AS p {} WHERE p.id = $1 AND p.user_id = $2 \
-         UNION ALL {} FROM preorder_chapters AS p {} \
-         JOIN preorders AS c ON c.owned_item_id = p.owned_item_id WHERE p.id = $1 AND p.user_id = $2",
-        select("NULL::uuid"),
-        joins(),
+pub async fn find<'a>(
+    from: impl Into<Reading<'a>>,
+    user: UserId,
+    id: PreorderId,
+) -> sqlx::Result<Option<Found>> {
+    let from = from.into();
+    let mut query = from.query(&[PREORDERS, CHAPTERS, PIECES]);
+    query.push(format_args!("{} FROM preorders AS p {} WHERE p.id = ", select("NULL::uuid"), joins()));
+    query.push_bind(id.uuid()).push(" AND p.user_id = ").push_bind(user.uuid());
+    query.push(format_args!(
+        " UNION ALL {} FROM preorder_chapters AS p {} \
+         JOIN preorders AS c ON c.owned_item_id = p.owned_item_id WHERE p.id = ",
         select("c.id"),
         joins(),
-    );
-    let row = sqlx::query(&sql).bind(id.uuid()).bind(user.uuid()).fetch_optional(pool).await?;
+    ));
+    query.push_bind(id.uuid()).push(" AND p.user_id = ").push_bind(user.uuid());
+    let row = query.build().fetch_optional(from.pool()).await?;
     row.as_ref().map(Found::read).transpose()
 }
 
@@ -133,22 +140,24 @@ pub async fn stands_for(
 ///
 /// # Errors
 /// When the database does.
-pub async fn chapters_of(
-    pool: &PgPool,
+pub async fn chapters_of<'a>(
+    from: impl Into<Reading<'a>>,
     chapter: &PreorderRow,
 ) -> sqlx::Result<Vec<(PreorderRow, Option<EntityName>)>> {
     let own = ChapterRow::COLUMNS.iter().map(|column| format!("p.{column}")).collect::<Vec<_>>().join(", ");
-    let sql = format!(
-        "SELECT {own}, s.id AS shop_id, s.name AS shop_name, s.slug AS shop_slug \
-         FROM preorder_chapters AS p LEFT JOIN stores AS s ON s.id = p.store_id \
-         WHERE p.owned_item_id = $1 AND p.version < $2 ORDER BY p.version DESC LIMIT $3"
-    );
-    let rows = sqlx::query(&sql)
-        .bind(chapter.owned_item_id)
-        .bind(chapter.version)
-        .bind(MOST_CHAPTERS)
-        .fetch_all(pool)
-        .await?;
+    let from = from.into();
+    let mut query = from.query(&[CHAPTERS]);
+    query
+        .push(format_args!(
+            "SELECT {own}, s.id AS shop_id, s.name AS shop_name, s.slug AS shop_slug \
+             FROM preorder_chapters AS p LEFT JOIN stores AS s ON s.id = p.store_id WHERE p.owned_item_id = "
+        ))
+        .push_bind(chapter.owned_item_id)
+        .push(" AND p.version < ")
+        .push_bind(chapter.version)
+        .push(" ORDER BY p.version DESC LIMIT ")
+        .push_bind(MOST_CHAPTERS);
+    let rows = query.build().fetch_all(from.pool()).await?;
     rows.iter().map(|row| Ok((ChapterRow::read(row)?.into(), EntityName::read(row, "shop")?))).collect()
 }
 
@@ -288,16 +297,17 @@ impl Listing {
 ///
 /// # Errors
 /// When the key is another listing's, or the database fails.
-pub async fn list(
-    pool: &PgPool,
+pub async fn list<'a>(
+    from: impl Into<Reading<'a>>,
     user: UserId,
     filter: &PreorderFilter,
     order: PreorderOrder,
     after: Option<&ListKey>,
     limit: i64,
 ) -> Result<Vec<Listing>, ListError> {
-    let sorted = order.by.sorted();
-    let mut query = QueryBuilder::<Postgres>::new(select("NULL::uuid"));
+    let (from, sorted) = (from.into(), order.by.sorted());
+    let mut query = from.query(&[PREORDERS, PIECES]);
+    query.push(select("NULL::uuid"));
     query.push(format!(", {} FROM preorders AS p {} WHERE p.user_id = ", sorted.column(), joins()));
     query.push_bind(user.uuid());
     if !filter.status.is_empty() {
@@ -331,7 +341,7 @@ pub async fn list(
         sorted.after(&mut query, "p.id", order.descending, after)?;
     }
     query.push(sorted.order("p.id", order.descending)).push(" LIMIT ").push_bind(limit);
-    let rows = query.build().fetch_all(pool).await?;
+    let rows = query.build().fetch_all(from.pool()).await?;
     let read = |row: &PgRow| Ok(Listing { found: Found::read(row)?, sort_value: row.try_get("sort_value")? });
     Ok(rows.iter().map(read).collect::<sqlx::Result<_>>()?)
 }

@@ -10,14 +10,14 @@ macro_rules! chapters {
     ($($column:ident: $ty:ty),* $(,)?) => {
         row! {
             /// The current chapter of a piece's pre-order.
-            pub struct PreorderRow in "preorders", key(id: Uuid), index(owned_item_id, figure_id, store_id) {
+            pub struct PreorderRow in "preorders", key(id: Uuid), index(owned_item_id, figure_id, store_id), owner(user_id) {
                 $($column: $ty),*
             }
         }
 
         row! {
             /// A chapter that was cancelled and then replaced.
-            pub struct ChapterRow in "preorder_chapters", key(id: Uuid), index(owned_item_id, figure_id, store_id) {
+            pub struct ChapterRow in "preorder_chapters", key(id: Uuid), index(owned_item_id, figure_id, store_id), owner(user_id) {
                 $($column: $ty),*
             }
         }

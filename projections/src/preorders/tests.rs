@@ -3,7 +3,7 @@ use super::*;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::collection::Cost;
 use domain::commands::{
-    CancelPreorder, DeletePieces, EditPreorder, Fate, MergeEntities, MergeFigures, PieceFields,
+    CancelPreorder, DeletePieces, EditFigure, EditPreorder, Fate, MergeEntities, MergeFigures, PieceFields,
     PlacePreorder, PreorderFields, ReplacePreorder, RestorePiece, SlipRelease, StepPreorder, Steps,
 };
 use domain::dates::{Precision, ReleaseDate};
@@ -279,6 +279,101 @@ fn merges_of_figures_and_stores_are_followed_by_every_chapter() {
     let chapter = log.fold::<Preorders>().chapters.get(&id(FIRST)).cloned().unwrap();
     assert_eq!((row.figure_id, chapter.figure_id), (winner.uuid(), winner.uuid()));
     assert_eq!((row.store_id, chapter.store_id), (Some(other), Some(other)));
+}
+
+fn announce(log: &mut Log, figure: FigureId, first: Option<ReleaseDate>) {
+    let mut edit = EditFigure::of(figure);
+    edit.first_release = Some(first);
+    log.run(alice(), &edit);
+}
+
+fn offered(log: &Log) -> Option<(String, String)> {
+    let row = current(log);
+    row.offered_release_date.map(|date| date.to_string()).zip(row.offered_release_date_precision)
+}
+
+fn said(date: &str, precision: &str) -> Option<(String, String)> {
+    Some((date.to_owned(), precision.to_owned()))
+}
+
+#[test]
+fn a_new_catalogue_date_is_offered_to_who_carried_the_old_one_until_their_own_changes() {
+    let mut log = Log::new();
+    let figure = log.figure(alice(), "Mina", None, &[], false);
+    let (may, august) = (release("2027-05-01", Precision::Month), release("2027-08-01", Precision::Month));
+    announce(&mut log, figure, Some(may));
+    place(&mut log, figure, Some(may), None);
+    assert_eq!(offered(&log), None);
+    announce(&mut log, figure, Some(august));
+    assert_eq!(offered(&log), said("2027-08-01", "month"));
+    announce(&mut log, figure, Some(release("2027-08-01", Precision::Day)));
+    assert_eq!(
+        offered(&log),
+        said("2027-08-01", "day"),
+        "who was offered the old one is offered the new one"
+    );
+    announce(&mut log, figure, Some(may));
+    assert_eq!(offered(&log), None, "the catalogue is back at their date");
+    announce(&mut log, figure, Some(august));
+    assert!(offered(&log).is_some());
+    slip(&mut log, august);
+    assert_eq!(offered(&log), None, "taken");
+    announce(&mut log, figure, None);
+    assert_eq!(offered(&log), None, "no date is no offer");
+}
+
+#[test]
+fn a_date_of_ones_own_and_an_ended_pre_order_are_offered_nothing() {
+    let mut log = Log::new();
+    let figure = log.figure(alice(), "Mina", None, &[], false);
+    let (may, june) = (release("2027-05-01", Precision::Month), release("2027-06-01", Precision::Month));
+    announce(&mut log, figure, Some(may));
+    place(&mut log, figure, Some(release("2027-05-01", Precision::Day)), None);
+    announce(&mut log, figure, Some(june));
+    assert_eq!(offered(&log), None, "the first of May is not May");
+    slip(&mut log, june);
+    announce(&mut log, figure, Some(may));
+    assert_eq!(offered(&log), said("2027-05-01", "month"), "an earlier date, too");
+    cancel(&mut log, "0", None);
+    assert_eq!(offered(&log), None);
+    announce(&mut log, figure, Some(june));
+    assert_eq!(offered(&log), None);
+}
+
+#[test]
+fn a_received_pre_order_is_offered_nothing() {
+    let mut log = Log::new();
+    let figure = log.figure(alice(), "Mina", None, &[], false);
+    place(&mut log, figure, None, None);
+    announce(&mut log, figure, Some(release("2027-05-01", Precision::Month)));
+    assert_eq!(offered(&log), said("2027-05-01", "month"), "neither had a date before");
+    step(&mut log, Steps::Receive { received_at: None, condition: None });
+    assert_eq!(offered(&log), None);
+    announce(&mut log, figure, Some(release("2027-06-01", Precision::Month)));
+    assert_eq!(offered(&log), None);
+}
+
+#[test]
+fn a_merged_figures_pre_orders_are_offered_the_dates_of_the_one_it_went_into() {
+    let mut log = Log::new();
+    let (may, june) = (release("2027-05-01", Precision::Month), release("2027-06-01", Precision::Month));
+    let loser = log.figure(alice(), "Mina", None, &[], false);
+    let winner = log.figure(alice(), "Harbour Pilot Mina", None, &[], false);
+    announce(&mut log, loser, Some(may));
+    place(&mut log, loser, Some(may), None);
+    log.run(alice(), &MergeFigures { loser_id: loser, winner_id: winner });
+    assert_eq!(offered(&log), None, "the winner took the date over");
+    announce(&mut log, winner, Some(june));
+    assert_eq!(offered(&log), said("2027-06-01", "month"));
+    let third = log.figure(alice(), "Mina the Pilot", None, &[], false);
+    announce(&mut log, third, Some(release("2027-09-01", Precision::Month)));
+    log.run(alice(), &MergeFigures { loser_id: winner, winner_id: third });
+    assert_eq!(offered(&log), said("2027-09-01", "month"), "the merge was a change of date for them");
+    let rows = log.fold::<Preorders>();
+    assert!(
+        rows.catalogue_dates.get(&loser.uuid()).is_none()
+            && rows.catalogue_dates.get(&winner.uuid()).is_none()
+    );
 }
 
 #[test]

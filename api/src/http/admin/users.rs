@@ -23,7 +23,7 @@ use crate::{
 pub const LAST_ADMIN: Kind = Kind::new(
     StatusCode::CONFLICT,
     "last_admin",
-    "the last admin can be neither demoted nor suspended; make somebody else an admin first",
+    "the last admin can be neither demoted, suspended nor erased; make somebody else an admin first",
 );
 
 problems!(ListProblems = problem::ADMIN, problem::LISTING);

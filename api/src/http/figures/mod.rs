@@ -118,16 +118,16 @@ pub struct ListFigures {
     /// A figure type, such as `nendoroid`.
     #[serde(rename = "type")]
     figure_type: Option<String>,
-    /// The id or a slug of a manufacturer.
+    /// The id, a slug or the name of a manufacturer.
     manufacturer: Option<String>,
-    /// The id or a slug of a series.
+    /// The id, a slug or the name of a series.
     series: Option<String>,
-    /// The id or a slug of a character.
+    /// The id, a slug or the name of a character.
     character: Option<String>,
-    /// The first month, `YYYY-MM`. A figure is found by any of its announced releases.
+    /// The first month, `YYYY-MM`, or a day of it. A figure is found by any of its announced releases.
     #[param(example = "2027-01")]
     released_from: Option<String>,
-    /// The last month, `YYYY-MM`.
+    /// The last month, `YYYY-MM`, or a day of it.
     #[param(example = "2027-12")]
     released_to: Option<String>,
     /// Only what is `owned`, `wished` or `preordered` by whoever asks.
@@ -157,16 +157,16 @@ pub struct CountFigures {
     /// A figure type, such as `nendoroid`.
     #[serde(rename = "type")]
     figure_type: Option<String>,
-    /// The id or a slug of a manufacturer.
+    /// The id, a slug or the name of a manufacturer.
     manufacturer: Option<String>,
-    /// The id or a slug of a series.
+    /// The id, a slug or the name of a series.
     series: Option<String>,
-    /// The id or a slug of a character.
+    /// The id, a slug or the name of a character.
     character: Option<String>,
-    /// The first month, `YYYY-MM`.
+    /// The first month, `YYYY-MM`, or a day of it.
     #[param(example = "2027-01")]
     released_from: Option<String>,
-    /// The last month, `YYYY-MM`.
+    /// The last month, `YYYY-MM`, or a day of it.
     #[param(example = "2027-12")]
     released_to: Option<String>,
     /// Only what is `owned`, `wished` or `preordered` by whoever asks.

@@ -34,7 +34,7 @@ use projections::engine::{Projection, Projections};
 use projections::figures::Figures;
 use row::Row;
 use serde::{Serialize, Serializer};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use table::{BadRow, NotAnExport};
 
@@ -220,6 +220,11 @@ fn planned(
                 piece_ids: Vec::new(),
             }),
         }
+    }
+    // An older name is that of one row only: two items may share a title.
+    let mut taken: HashSet<Line<100>> = seen.into_keys().collect();
+    for command in &mut planned.commands {
+        command.also.retain(|source| taken.insert(source.clone()));
     }
     planned
 }

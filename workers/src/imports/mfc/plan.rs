@@ -23,6 +23,14 @@ pub fn source(row: &Row) -> Result<Line<100>, BadRow> {
     Line::new(&source).map_err(|e| BadRow { line: row.line, reason: e.to_string() })
 }
 
+/// What the row was called by an export that had fewer of those columns.
+fn also(row: &Row) -> Vec<Line<100>> {
+    let jan = row.jan.as_ref().filter(|_| row.mfc_id.is_some()).map(|j| format!("jan:{}", j.normalised()));
+    let coded = row.mfc_id.is_some() || row.jan.is_some();
+    let title = (coded && row.title.is_some()).then(|| format!("title:{}", title_hash(row)));
+    jan.into_iter().chain(title).filter_map(|source| Line::new(&source).ok()).collect()
+}
+
 fn title_hash(row: &Row) -> Uuid {
     let title = row.title.as_ref().map(|t| folded(t.as_str())).unwrap_or_default();
     let release = row.release.map(|r| format!("{}/{}", r.date(), r.precision().as_str())).unwrap_or_default();
@@ -76,6 +84,7 @@ pub fn plan(row: &Row, user: UserId, names: &Names, types: &[String]) -> Result<
     Ok(ImportRow {
         user_id: user,
         source,
+        also: also(row),
         status: row.status,
         copies: row.count,
         likely: match matched {

@@ -1,0 +1,143 @@
+//! What the suite rests on can fail: each check finds what it is there for.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use database::testing::TestDb;
+use faults::checks::{self, Acknowledged, Verdict};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+const ALICE: Uuid = Uuid::from_u128(0xa11ce);
+
+/// One event of a figure's stream.
+async fn event(pool: &PgPool, position: i64, sequence: i64, command: u128) {
+    sqlx::query(
+        "INSERT INTO events (position, sequence, recorded_at, event_id, aggregate_type, aggregate_id, event_type, \
+                             event_version, payload, metadata) \
+         VALUES ($1, $2, now(), gen_random_uuid(), 'figure', 'one', 'figure.renamed', '1', '{}', \
+                 json_build_object('command_id', $3::uuid))",
+    )
+    .bind(position)
+    .bind(sequence)
+    .bind(Uuid::from_u128(command))
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+async fn record(pool: &PgPool, key: &str, command: u128, position: i64) {
+    sqlx::query(
+        "INSERT INTO command_records (actor, command_id, position, created_at, key, command, request_hash, answer, \
+                                      versions) \
+         VALUES ($1, $2, $3, now(), $4, 'test', '', 'null', '[]')",
+    )
+    .bind(ALICE)
+    .bind(Uuid::from_u128(command))
+    .bind(position)
+    .bind(key)
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+fn told(key: &str, status: u16, position: Option<i64>) -> Acknowledged {
+    Acknowledged { actor: ALICE, key: key.to_owned(), kind: "test", status, position }
+}
+
+async fn judged(pool: &PgPool, acknowledged: &[Acknowledged]) -> Verdict {
+    checks::log(pool, 0, acknowledged, &[]).await.unwrap()
+}
+
+fn says(verdict: &Verdict, words: &str) -> bool {
+    verdict.complaints.iter().any(|one| one.contains(words))
+}
+
+/// Two commands, of two events and of one, both told of; and a refusal.
+async fn sound() -> (TestDb, Vec<Acknowledged>) {
+    let db = TestDb::new().await;
+    event(&db.pool, 1, 1, 1).await;
+    event(&db.pool, 2, 2, 1).await;
+    event(&db.pool, 3, 3, 2).await;
+    record(&db.pool, "a", 1, 2).await;
+    record(&db.pool, "b", 2, 3).await;
+    (db, vec![told("a", 201, Some(2)), told("b", 200, Some(3)), told("c", 409, None)])
+}
+
+#[tokio::test]
+async fn a_sound_log_raises_no_complaint() {
+    let (db, acknowledged) = sound().await;
+    let verdict = judged(&db.pool, &acknowledged).await;
+    assert_eq!((verdict.lost, verdict.doubled, verdict.complaints), (0, 0, vec![]));
+}
+
+#[tokio::test]
+async fn an_acknowledged_write_without_a_record_is_lost() {
+    let (db, mut acknowledged) = sound().await;
+    acknowledged.push(told("d", 200, Some(4)));
+    let verdict = judged(&db.pool, &acknowledged).await;
+    assert_eq!((verdict.lost, verdict.doubled), (1, 0), "{:?}", verdict.complaints);
+}
+
+#[tokio::test]
+async fn a_command_that_nobody_was_told_of_is_a_double() {
+    let (db, acknowledged) = sound().await;
+    event(&db.pool, 4, 4, 9).await;
+    let verdict = judged(&db.pool, &acknowledged).await;
+    assert_eq!((verdict.lost, verdict.doubled), (0, 1), "{:?}", verdict.complaints);
+}
+
+#[tokio::test]
+async fn half_a_command_a_gap_and_another_position_are_found() {
+    let (db, mut acknowledged) = sound().await;
+    event(&db.pool, 4, 4, 3).await;
+    event(&db.pool, 5, 6, 4).await;
+    record(&db.pool, "d", 3, 5).await;
+    record(&db.pool, "e", 4, 5).await;
+    acknowledged.extend([told("d", 200, Some(5)), told("e", 200, Some(4))]);
+    let verdict = judged(&db.pool, &acknowledged).await;
+    assert!(says(&verdict, "in pieces"), "{:?}", verdict.complaints);
+    assert!(says(&verdict, "stands number 6"), "{:?}", verdict.complaints);
+    assert!(says(&verdict, "recorded at another position, 5"), "{:?}", verdict.complaints);
+}
+
+#[tokio::test]
+async fn a_refusal_with_a_record_is_a_contradiction() {
+    let (db, mut acknowledged) = sound().await;
+    record(&db.pool, "c", 3, 3).await;
+    let verdict = judged(&db.pool, &acknowledged).await;
+    assert!(says(&verdict, "was refused and is recorded"), "{:?}", verdict.complaints);
+    acknowledged.pop();
+    assert!(judged(&db.pool, &acknowledged).await.complaints.is_empty());
+}
+
+#[tokio::test]
+async fn a_reader_that_missed_an_event_is_noticed() {
+    let (db, acknowledged) = sound().await;
+    let all: Vec<(i64, Uuid)> = sqlx::query_as("SELECT position, event_id FROM events ORDER BY position")
+        .fetch_all(&db.pool)
+        .await
+        .unwrap();
+    let verdict = checks::log(&db.pool, 0, &acknowledged, &all).await.unwrap();
+    assert!(verdict.complaints.is_empty(), "{:?}", verdict.complaints);
+    let verdict = checks::log(&db.pool, 0, &acknowledged, &[all[0], all[2]]).await.unwrap();
+    assert!(says(&verdict, "a reader that followed the log"), "{:?}", verdict.complaints);
+}
+
+#[tokio::test]
+async fn a_row_and_an_index_that_changed_are_found() {
+    let db = TestDb::new().await;
+    let models = checks::read_models(&db.pool).await.unwrap();
+    let before = checks::dumps(&db.pool, &models).await.unwrap();
+    assert!(before.len() >= 15 && before.contains_key("owned_items"), "{:?}", before.keys());
+    assert!(checks::compare(&before, &before).is_empty());
+    assert!(checks::verify(&models).await.unwrap().is_empty());
+    for change in [
+        "INSERT INTO achievements (user_id, code, tier, unlocked_at) SELECT gen_random_uuid(), 'x', 'gold', now()",
+        "CREATE INDEX one_more ON figures (created_at)",
+    ] {
+        sqlx::query(change).execute(&db.pool).await.unwrap();
+        let after = checks::dumps(&db.pool, &models).await.unwrap();
+        assert!(!checks::compare(&before, &after).is_empty(), "{change}");
+    }
+    let complaints = checks::verify(&models).await.unwrap();
+    assert!(complaints.iter().any(|one| one.contains("achievements")), "{complaints:?}");
+}
