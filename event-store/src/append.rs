@@ -97,6 +97,12 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    /// How many appends wait, and how many may.
+    pub(crate) fn depth(&self) -> (usize, usize) {
+        let room = self.jobs.max_capacity();
+        (room.saturating_sub(self.jobs.capacity()), room)
+    }
+
     /// Queues an append and waits for what becomes of it.
     pub(crate) async fn append(&self, append: Append) -> Answer {
         let bytes = append.bytes();
@@ -236,7 +242,8 @@ impl Appender {
 
     /// Writes some appends in one transaction, trying again while the database is away.
     async fn write_part(&mut self, jobs: &mut [Job]) -> Result<Vec<Answer>, Failed> {
-        let until = Instant::now() + self.give_up_after;
+        let (began, commands) = (Instant::now(), jobs.len());
+        let until = began + self.give_up_after;
         let mut batch = Batch::new(jobs.iter_mut().map(|job| &mut job.append).collect());
         let mut pause = Pause::default();
         let fold = self.fold.get();
@@ -291,6 +298,10 @@ impl Appender {
             }
         }
         crash_point!("append.after_commit");
+        let size = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+        metrics::histogram!("figure_ledger_append_batch_commands").record(size(commands));
+        metrics::histogram!("figure_ledger_append_batch_events").record(size(batch.events_written()));
+        metrics::histogram!("figure_ledger_append_seconds").record(began.elapsed());
         if batch.wrote_events() {
             subscribe::advance(&self.head, batch.head());
         }

@@ -383,6 +383,12 @@ impl<'a> Batch<'a> {
         self.head
     }
 
+    /// How many events it wrote.
+    pub(crate) fn events_written(&self) -> usize {
+        let passed = self.appends.iter().zip(&self.verdicts).filter(|(_, v)| **v == Verdict::Pass);
+        passed.map(|(append, _)| append.events.len()).sum()
+    }
+
     /// Whether the batch wrote events.
     pub(crate) fn wrote_events(&self) -> bool {
         self.appends.iter().zip(&self.verdicts).any(|(a, v)| *v == Verdict::Pass && !a.events.is_empty())

@@ -17,7 +17,7 @@ use domain::ids::{EventId, UserId};
 use domain::stream::{Event, Metadata, Position, Recorded, StreamId, Version};
 use domain::world::{Circumstances, Command, Decided, State, Stop, World};
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::MutexGuard;
 use uuid::Uuid;
 
@@ -99,6 +99,18 @@ impl EventStore {
     /// # Errors
     /// See [`ExecuteError`]; only after `OutcomeUnknown` may something have been written.
     pub async fn execute<C: Command>(
+        &self,
+        command: &C,
+        how: &Execution,
+    ) -> Result<Executed<C::Answer>, ExecuteError> {
+        let began = Instant::now();
+        let outcome = self.run(command, how).await;
+        let labels = [("command", C::NAME), ("outcome", told(&outcome))];
+        metrics::histogram!("figure_ledger_command_seconds", &labels).record(began.elapsed());
+        outcome
+    }
+
+    async fn run<C: Command>(
         &self,
         command: &C,
         how: &Execution,
@@ -345,6 +357,21 @@ impl EventStore {
                 self.save_snapshot(stream.clone(), now.state.clone(), now.version, last);
             }
         }
+    }
+}
+
+/// What became of a command, in a word.
+fn told<A>(outcome: &Result<Executed<A>, ExecuteError>) -> &'static str {
+    match outcome {
+        Ok(executed) if executed.replayed => "replayed",
+        Ok(executed) if executed.events.is_empty() => "unchanged",
+        Ok(_) => "done",
+        Err(ExecuteError::Refused(_) | ExecuteError::KeyReused) => "refused",
+        Err(ExecuteError::Busy) => "busy",
+        Err(ExecuteError::Contended) => "contended",
+        Err(ExecuteError::Unavailable(_)) => "unavailable",
+        Err(ExecuteError::OutcomeUnknown) => "unknown",
+        Err(ExecuteError::Undecodable(_) | ExecuteError::Rejected(_) | ExecuteError::Encoding(_)) => "failed",
     }
 }
 

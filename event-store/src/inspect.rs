@@ -145,6 +145,21 @@ impl EventStore {
         found.iter().map(|row| raw(row).map_err(StoreError::from)).collect()
     }
 
+    /// For how many seconds the first event after a position has been in the log; 0 when there is none.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn waiting_after(&self, position: Position) -> Result<i64, StoreError> {
+        let seconds: Option<i64> = sqlx::query_scalar(
+            "SELECT greatest(extract(epoch FROM clock_timestamp() - recorded_at), 0)::bigint
+             FROM events WHERE position > $1 ORDER BY position LIMIT 1",
+        )
+        .bind(position.0)
+        .fetch_optional(self.pool())
+        .await?;
+        Ok(seconds.unwrap_or(0))
+    }
+
     /// Counts the log. It reads all of it: seconds for tens of millions of events.
     ///
     /// # Errors

@@ -81,7 +81,7 @@ impl EventStore {
         self.page(sqlx::query(&sql).bind(owner.uuid()).bind(pieces)).await
     }
 
-    /// The events of many streams of one aggregate type, in position order, `most` at most.
+    /// The events of many streams of one aggregate type, in no particular order, `most` at most.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -93,7 +93,7 @@ impl EventStore {
     ) -> Result<OwnPage, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM events WHERE aggregate_type = $1 AND aggregate_id = ANY($2) \
-             ORDER BY position LIMIT $3"
+             LIMIT $3"
         );
         self.page(sqlx::query(&sql).bind(aggregate_type).bind(ids).bind(most)).await
     }

@@ -130,6 +130,11 @@ impl EventStore {
         self.inner.fold_inside.set(fold);
     }
 
+    /// How many commands wait to be written by this process, and how many may.
+    pub fn queued(&self) -> (usize, usize) {
+        self.inner.queue.depth()
+    }
+
     /// The pool that reads go through.
     pub fn pool(&self) -> &PgPool {
         &self.inner.pool

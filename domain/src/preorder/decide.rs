@@ -61,6 +61,12 @@ fn cancelled() -> Refusal {
 /// `CurrencyMissing`, `InvalidAmount`, `DepositAbovePrice`.
 pub fn checked_cost(cost: Cost, deposit: Option<Amount>) -> Result<Cost, Refusal> {
     let cost = cost.without_fees().checked()?;
+    if let (Some(price), Some(shipping)) = (cost.price, cost.shipping)
+        && price.plus(shipping).is_err()
+    {
+        return Err(Refusal::new(Code::InvalidAmount, "price and shipping together stay below 10^10")
+            .on("shipping_amount"));
+    }
     let Some(deposit) = deposit else { return Ok(cost) };
     match (cost.price, cost.currency) {
         (Some(price), Some(currency)) => {

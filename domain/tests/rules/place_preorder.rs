@@ -226,6 +226,17 @@ fn a_new_shop_is_made_once_for_piece_and_preorder() {
 }
 
 #[test]
+fn price_and_shipping_together_are_an_amount_too() {
+    let most =
+        PieceFields { cost: cost("9999999999.99", "0.01", "", Currency::Eur, "1"), ..PieceFields::default() };
+    check(&[given([figure(LANTERN)]).when(PlacePreorder { piece: most, ..order(LANTERN) }).refuses(
+        Code::InvalidAmount,
+        "shipping_amount",
+        "a total that is no amount",
+    )]);
+}
+
+#[test]
 fn a_whole_price_may_be_the_deposit() {
     let after = given([figure(LANTERN)]).done(costing(price("10"), Some("10.00")));
     assert_eq!(after.chapter(P1).paid(), amount("10"));

@@ -1,6 +1,6 @@
 use crate::support::*;
 use database::testing::TestDb;
-use domain::stream::{Position, Recorded};
+use domain::stream::Recorded;
 use event_store::{Compound, EventStore, ExecuteError, FoldFailed, InlineFold, Options};
 use sqlx::PgConnection;
 use std::collections::HashMap;
@@ -170,7 +170,7 @@ async fn with_appenders_killed_at_random_every_acknowledged_command_is_there_exa
                 .await
                 .unwrap();
                 killed += now;
-                tokio::time::sleep(Duration::from_millis(7)).await;
+                tokio::time::sleep(Duration::from_millis(25)).await;
             }
             killed
         })

@@ -1,7 +1,10 @@
 //! The checkpoint rows: how far each projection is, and whether it may go on.
 
 use super::fold::Failure;
+use chrono::{DateTime, Utc};
 use domain::stream::Position;
+use event_store::Compound;
+use sqlx::error::BoxDynError;
 use sqlx::{PgConnection, Row};
 use std::collections::BTreeSet;
 
@@ -46,9 +49,19 @@ pub(super) struct Checkpoint {
     pub state: State,
     pub error: Option<String>,
     pub failed_position: Option<Position>,
+    /// Another one after every change.
+    pub updated_at: DateTime<Utc>,
 }
 
-const COLUMNS: &str = "projection, version, position, state, error, failed_position";
+impl Checkpoint {
+    /// Whether nobody has touched it since it was left so.
+    pub fn is_left_at(&self, version: u32, position: Position, updated_at: DateTime<Utc>) -> bool {
+        let running = self.state == State::Running;
+        running && (self.version, self.position, self.updated_at) == (version, position, updated_at)
+    }
+}
+
+const COLUMNS: &str = "projection, version, position, state, error, failed_position, updated_at";
 
 fn checkpoint(row: &sqlx::postgres::PgRow) -> sqlx::Result<Checkpoint> {
     Ok(Checkpoint {
@@ -58,6 +71,7 @@ fn checkpoint(row: &sqlx::postgres::PgRow) -> sqlx::Result<Checkpoint> {
         state: State::from_word(row.try_get(3)?),
         error: row.try_get(4)?,
         failed_position: row.try_get::<Option<i64>, _>(5)?.map(Position),
+        updated_at: row.try_get(6)?,
     })
 }
 
@@ -81,26 +95,59 @@ pub(super) async fn lock(db: &mut PgConnection, name: &str) -> sqlx::Result<Opti
     sqlx::query(&sql).bind(name).fetch_optional(db).await?.as_ref().map(checkpoint).transpose()
 }
 
-/// Moves it on, if it still is where and what the caller believes; `false` when it is not. It comes first
-/// in a fold's transaction: who has moved it has the tables for itself until the commit.
+/// Moves it on, if it still is where and what the caller believes, and tells when; `None` when it is not. It
+/// comes first in a fold's transaction: who has moved it has the tables for itself until the commit.
 pub(super) async fn advance(
     db: &mut PgConnection,
     name: &str,
     version: u32,
     from: Position,
     to: Position,
-) -> sqlx::Result<bool> {
-    let moved = sqlx::query(
+) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar(
         "UPDATE projection_checkpoints SET position = $4, updated_at = clock_timestamp() \
-         WHERE projection = $1 AND version = $2 AND position = $3 AND state = 'running'",
+         WHERE projection = $1 AND version = $2 AND position = $3 AND state = 'running' RETURNING updated_at",
     )
     .bind(name)
     .bind(stored(version))
     .bind(from.0)
     .bind(to.0)
-    .execute(db)
-    .await?;
-    Ok(moved.rows_affected() == 1)
+    .fetch_optional(db)
+    .await
+}
+
+/// Where a projection was left by who folds it inside the append.
+pub(super) struct Left {
+    pub name: &'static str,
+    pub version: u32,
+    pub position: Position,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Moves several on, all of them or, when one is not as it was left, none.
+pub(super) fn advance_all(
+    compound: &mut Compound,
+    left: &[Left],
+    to: Position,
+    at: DateTime<Utc>,
+) -> Result<(), BoxDynError> {
+    let to = compound.bind(to.0)?;
+    let at = compound.bind(at)?;
+    let columns = [
+        compound.bind(left.iter().map(|one| one.name).collect::<Vec<_>>())?,
+        compound.bind(left.iter().map(|one| stored(one.version)).collect::<Vec<_>>())?,
+        compound.bind(left.iter().map(|one| one.position.0).collect::<Vec<_>>())?,
+        compound.bind(left.iter().map(|one| one.updated_at).collect::<Vec<_>>())?,
+    ];
+    let sql = format!(
+        "UPDATE projection_checkpoints AS c SET position = {to}, updated_at = {at} \
+         FROM UNNEST({}) AS l (projection, version, position, updated_at) \
+         WHERE c.projection = l.projection AND c.version = l.version AND c.position = l.position \
+         AND c.updated_at = l.updated_at AND c.state = 'running'",
+        columns.join(", ")
+    );
+    compound.counted_part(&sql, i64::try_from(left.len())?);
+    Ok(())
 }
 
 /// Stops it at an event; `false` when it is not where the caller believes.

@@ -1,8 +1,9 @@
 //! Folding a run of events in memory.
 
-use super::log::{Entry, position};
+use super::log::Entry;
 use super::projection::{Definition, Folding, Projection, Rows};
-use domain::stream::Position;
+use domain::stream::{Position, Recorded};
+use event_store::Undecodable;
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -69,7 +70,14 @@ impl<F: Folding + ?Sized> Fold<F> {
     /// # Errors
     /// The first event that cannot be folded, and how many before it can.
     pub fn run(&mut self, entries: &[Entry]) -> Result<(), (usize, Failure)> {
-        for (done, entry) in entries.iter().enumerate() {
+        self.run_each(entries.iter().map(Result::as_ref))
+    }
+
+    fn run_each<'e>(
+        &mut self,
+        entries: impl Iterator<Item = Result<&'e Recorded, &'e Undecodable>>,
+    ) -> Result<(), (usize, Failure)> {
+        for (done, entry) in entries.enumerate() {
             if let Err(failure) = self.one(entry)
                 && !self.is_wanting()
             {
@@ -84,13 +92,13 @@ impl<F: Folding + ?Sized> Fold<F> {
     ///
     /// # Errors
     /// The outer one: when the database fails. The inner one: as [`run`](Self::run).
-    pub async fn run_loading(
+    pub async fn run_loading<'e>(
         &mut self,
         connection: &mut PgConnection,
-        entries: &[Entry],
+        entries: impl Iterator<Item = Result<&'e Recorded, &'e Undecodable>> + Clone + Send,
     ) -> sqlx::Result<Result<(), (usize, Failure)>> {
         loop {
-            let outcome = self.run(entries);
+            let outcome = self.run_each(entries.clone());
             if !self.is_wanting() {
                 return Ok(outcome);
             }
@@ -101,15 +109,21 @@ impl<F: Folding + ?Sized> Fold<F> {
         }
     }
 
-    fn one(&mut self, entry: &Entry) -> Result<(), Failure> {
+    /// Whether it reads any of these events.
+    pub fn reads_any(&self, events: &[Recorded]) -> bool {
+        events.iter().any(|event| self.reads.contains(&event.stream.aggregate_type()))
+    }
+
+    fn one(&mut self, entry: Result<&Recorded, &Undecodable>) -> Result<(), Failure> {
         let stream_type = match entry {
             Ok(event) => event.stream.aggregate_type(),
             Err(undecodable) => &undecodable.stream_type,
         };
-        if !self.reads.contains(&stream_type) || self.skips.contains(&position(entry)) {
+        let position = entry.map_or_else(|undecodable| undecodable.position, |event| event.position);
+        if !self.reads.contains(&stream_type) || self.skips.contains(&position) {
             return Ok(());
         }
-        let event = entry.as_ref().map_err(|undecodable| Failure {
+        let event = entry.map_err(|undecodable| Failure {
             position: undecodable.position,
             event_type: undecodable.event_type.to_string(),
             reason: undecodable.reason.to_string(),

@@ -1,15 +1,17 @@
 //! The read models of one process: what folds them and what is known of them.
 
 use super::checkpoint::{self, State};
+use super::inline::Inline;
 use super::projection::Definition;
+use super::rebuild::Replayed;
 use super::tables;
 use domain::stream::Position;
 use event_store::{EventStore, StoreError};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -86,8 +88,12 @@ pub(super) struct Inner {
     pub options: Options,
     pub progress: watch::Sender<BTreeMap<&'static str, Progress>>,
     pub leading: AtomicBool,
+    /// Those that are folded inside the append.
+    pub inline: Inline,
     /// Rung when a checkpoint was changed by hand.
     pub bell: Notify,
+    /// The rebuilds of this process that are under way, whoever asked for them.
+    pub rebuilding: Mutex<BTreeMap<&'static str, Replayed>>,
 }
 
 /// The read models. Cloning it is cheap.
@@ -123,7 +129,9 @@ impl Projections {
             options,
             progress: watch::Sender::default(),
             leading: AtomicBool::new(false),
+            inline: Inline::default(),
             bell: Notify::new(),
+            rebuilding: Mutex::default(),
         };
         let projections = Self { inner: Arc::new(inner) };
         projections.refresh().await?;
@@ -166,6 +174,16 @@ impl Projections {
     pub(super) fn learn(&self, name: &str, progress: Progress) {
         let Ok(definition) = self.definition(name) else { return };
         self.inner.progress.send_if_modified(|all| all.insert(definition.name, progress) != Some(progress));
+    }
+
+    /// The same for several that are at one position.
+    pub(super) fn learn_all(&self, names: &[&'static str], position: Position) {
+        let progress = Progress { position, state: State::Running };
+        self.inner.progress.send_modify(|all| {
+            for name in names {
+                all.insert(name, progress);
+            }
+        });
     }
 
     /// Halts a projection; it stays where it is.

@@ -27,6 +27,7 @@
 //! | `checkpoint.rs`, `tables.rs` | the checkpoint rows; making and swapping tables |
 //! | `handle.rs` | [`Projections`]: the read models of a process; pause, resume, skip |
 //! | `runner.rs` | leadership and the live fold |
+//! | `inline.rs` | folding inside the append, so that one commit makes a command durable and readable |
 //! | `wait.rs` | reading one's own write |
 //! | `as_of.rs` | folding a part of the log apart from the live tables |
 //! | `rebuild.rs`, `verify.rs`, `status.rs` | what their names say |
@@ -35,6 +36,7 @@ mod as_of;
 mod checkpoint;
 mod fold;
 mod handle;
+mod inline;
 mod log;
 mod projection;
 mod rebuild;
@@ -58,9 +60,9 @@ pub use rebuild::{Rebuilt, Replayed};
 pub(crate) use rows::row;
 #[doc(hidden)]
 pub use rows::shown;
-pub use rows::{CopyBuffer, Index, Indexed, Key, KeyColumn, Row, Statement};
+pub use rows::{CopyBuffer, Index, Indexed, Key, KeyColumn, Row};
 pub use runner::Running;
-pub use status::Status;
+pub use status::{Skip, Status};
 pub use table::{AnyTable, Table};
 pub use verify::{Difference, Verified};
 pub use wait::Waited;

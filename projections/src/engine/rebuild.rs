@@ -7,11 +7,12 @@ use super::log::{Entry, position};
 use super::projection::Definition;
 use super::tables;
 use domain::stream::Position;
-use event_store::{EventStore, crash_point};
+use event_store::{APPEND_LOCK, EventStore, crash_point};
 use futures::TryStreamExt;
 use futures::future::try_join_all;
 use sqlx::{Connection, PgConnection, Row};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -46,6 +47,13 @@ impl Replayed {
     pub fn rate(&self) -> u64 {
         let millis = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         self.events.saturating_mul(1_000) / millis
+    }
+
+    /// About how long the rest of the reading takes at that rate; none before anything was read.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        let left = u64::try_from(self.head.0.saturating_sub(self.position.0)).unwrap_or_default();
+        Some(Duration::from_secs(left.div_ceil(Some(self.rate()).filter(|rate| *rate > 0)?)))
     }
 }
 
@@ -84,12 +92,36 @@ impl Projections {
             folds.push(Replay { definition, fold: Fold::whole(&definition, skips), until: head });
             sites.push(connection);
         }
+        let noted = Noted { projections: self, names: folds.iter().map(|one| one.definition.name).collect() };
+        noted.note(Replayed { events: 0, position: Position::default(), head, elapsed: Duration::ZERO });
+        let mut progress = |now| {
+            noted.note(now);
+            progress(now);
+        };
         let folds = replay(&self.inner.store, folds, &mut progress).await?;
         let mut finishing = Vec::new();
         for (replay, site) in folds.into_iter().zip(sites) {
             finishing.push(self.finish(replay, site));
         }
         try_join_all(finishing).await
+    }
+
+    /// How far the rebuilds are that this process is at, by projection, whoever asked for them.
+    #[must_use]
+    pub fn rebuilding(&self) -> BTreeMap<&'static str, Replayed> {
+        self.inner.rebuilding.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Drops the shadow tables of rebuilds that were cut off; `false` when some stay, because their rebuild is
+    /// under way or its connection is not quite gone.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn clear_leftovers(&self) -> Result<bool, EngineError> {
+        let mut connection = PgConnection::connect_with(&self.inner.pool.connect_options()).await?;
+        let cleared = clear_leftovers(&mut connection).await;
+        let _ = connection.close().await;
+        Ok(cleared?)
     }
 
     /// Puts the rows into shadow tables, catches up with the log and swaps.
@@ -150,7 +182,11 @@ impl Projections {
         site: &mut PgConnection,
     ) -> Result<(), EngineError> {
         let mut transaction = site.begin().await?;
-        tables::run(&mut transaction, &format!("SET LOCAL lock_timeout = '{SWAP_LOCK_TIMEOUT}'")).await?;
+        // Appends stand still first: they hold this lock before they touch a checkpoint or a table.
+        let still = format!(
+            "SET LOCAL lock_timeout = '{SWAP_LOCK_TIMEOUT}'; SELECT pg_advisory_xact_lock({APPEND_LOCK})"
+        );
+        tables::run(&mut transaction, &still).await?;
         let live = checkpoint::lock(&mut transaction, definition.name).await?;
         if let Some(live) = live.as_ref().filter(|live| live.version > definition.version) {
             let (projection, stored, own) = (definition.name, live.version, definition.version);
@@ -168,6 +204,26 @@ impl Projections {
         checkpoint::set(&mut transaction, definition.name, definition.version, *at, state).await?;
         transaction.commit().await?;
         Ok(())
+    }
+}
+
+/// Rebuilds under way: told while this lives.
+struct Noted<'p> {
+    projections: &'p Projections,
+    names: Vec<&'static str>,
+}
+
+impl Noted<'_> {
+    fn note(&self, now: Replayed) {
+        let mut all = self.projections.inner.rebuilding.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(self.names.iter().map(|name| (*name, now)));
+    }
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        let mut all = self.projections.inner.rebuilding.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|name, _| !self.names.contains(name));
     }
 }
 
@@ -270,7 +326,8 @@ async fn drop_shadow(connection: &mut PgConnection, shadow: &str) -> sqlx::Resul
 }
 
 /// Drops the shadow tables of rebuilds whose process is gone.
-pub(super) async fn clear_leftovers(connection: &mut PgConnection) -> sqlx::Result<()> {
+pub(super) async fn clear_leftovers(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    let mut all = true;
     let prefix = tables::shadow_schema("");
     let schemas = sqlx::query("SELECT nspname::text FROM pg_namespace WHERE starts_with(nspname::text, $1)")
         .bind(&prefix)
@@ -286,9 +343,11 @@ pub(super) async fn clear_leftovers(connection: &mut PgConnection) -> sqlx::Resu
                 .bind(name)
                 .execute(&mut *connection)
                 .await?;
+        } else {
+            all = false;
         }
     }
-    Ok(())
+    Ok(all)
 }
 
 /// Whether somebody else's lock was in the way: a lock timeout or a deadlock.

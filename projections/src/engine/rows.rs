@@ -5,15 +5,11 @@ use serde_json::Value;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgHasArrayType, PgRow};
-use sqlx::query::Query;
-use sqlx::{Encode, Postgres, Type};
+use sqlx::{Arguments, Encode, Postgres, Type};
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::marker::PhantomData;
 use uuid::Uuid;
-
-/// A statement whose parameters are being bound.
-pub type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
 /// A row of one table. Write none by hand: `row!` makes them.
 pub trait Row: Clone + PartialEq + Send + Sync + 'static {
@@ -42,7 +38,10 @@ pub trait Row: Clone + PartialEq + Send + Sync + 'static {
     /// When a column is missing or of another type.
     fn read(row: &PgRow) -> sqlx::Result<Self>;
     /// Binds one array for each column.
-    fn bind<'q>(rows: &[&'q Self], statement: Statement<'q>) -> Statement<'q>;
+    ///
+    /// # Errors
+    /// When a value has no binary form.
+    fn bind(rows: &[&Self], to: &mut PgArguments) -> Result<(), BoxDynError>;
     /// Writes the row in PostgreSQL's binary `COPY` format.
     ///
     /// # Errors
@@ -50,12 +49,17 @@ pub trait Row: Clone + PartialEq + Send + Sync + 'static {
     fn encode(&self, copy: &mut CopyBuffer) -> Result<(), BoxDynError>;
     /// Every column's value, to be shown to people.
     fn values(&self) -> Vec<Value>;
+    /// Whether each column holds the same: `2037` and `2037.00` do, though they are shown otherwise.
+    fn agreement(&self, other: &Self) -> Vec<bool>;
 }
 
 /// A column, or a tuple of columns, that tells rows apart.
 pub trait Key: Clone + Ord + Hash + Debug + Send + Sync + 'static {
     /// Binds one array for each column of the key.
-    fn bind<'q>(keys: &'q [Self], statement: Statement<'q>) -> Statement<'q>;
+    ///
+    /// # Errors
+    /// When a value has no binary form.
+    fn bind(keys: &[Self], to: &mut PgArguments) -> Result<(), BoxDynError>;
 }
 
 /// A type that may be part of a key.
@@ -77,8 +81,8 @@ macro_rules! key_columns {
     ($($ty:ty),*) => {$(
         impl KeyColumn for $ty {}
         impl Key for $ty {
-            fn bind<'q>(keys: &'q [Self], statement: Statement<'q>) -> Statement<'q> {
-                statement.bind(keys)
+            fn bind(keys: &[Self], to: &mut PgArguments) -> Result<(), BoxDynError> {
+                to.add(keys)
             }
         }
     )*};
@@ -88,8 +92,9 @@ key_columns!(Uuid, String, i32, i64, chrono::NaiveDate);
 macro_rules! tuple_keys {
     ($($name:ident . $place:tt),+) => {
         impl<$($name: KeyColumn),+> Key for ($($name,)+) {
-            fn bind<'q>(keys: &'q [Self], statement: Statement<'q>) -> Statement<'q> {
-                statement$(.bind(keys.iter().map(|key| &key.$place).collect::<Vec<_>>()))+
+            fn bind(keys: &[Self], to: &mut PgArguments) -> Result<(), BoxDynError> {
+                $(to.add(keys.iter().map(|key| &key.$place).collect::<Vec<_>>())?;)+
+                Ok(())
             }
         }
     };
@@ -286,13 +291,13 @@ macro_rules! row {
                 })
             }
 
-            fn bind<'q>(
-                rows: &[&'q Self],
-                statement: $crate::engine::Statement<'q>,
-            ) -> $crate::engine::Statement<'q> {
-                $(let statement = statement.bind(rows.iter().map(|row| &row.$key).collect::<Vec<_>>());)+
-                $(let statement = statement.bind(rows.iter().map(|row| &row.$column).collect::<Vec<_>>());)*
-                statement
+            fn bind(
+                rows: &[&Self],
+                to: &mut sqlx::postgres::PgArguments,
+            ) -> Result<(), sqlx::error::BoxDynError> {
+                $(sqlx::Arguments::add(to, rows.iter().map(|row| &row.$key).collect::<Vec<_>>())?;)+
+                $(sqlx::Arguments::add(to, rows.iter().map(|row| &row.$column).collect::<Vec<_>>())?;)*
+                Ok(())
             }
 
             fn encode(
@@ -307,6 +312,10 @@ macro_rules! row {
 
             fn values(&self) -> Vec<serde_json::Value> {
                 vec![$($crate::engine::shown(&self.$key),)+ $($crate::engine::shown(&self.$column),)*]
+            }
+
+            fn agreement(&self, other: &Self) -> Vec<bool> {
+                vec![$(self.$key == other.$key,)+ $(self.$column == other.$column,)*]
             }
         }
     };

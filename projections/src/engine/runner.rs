@@ -7,9 +7,11 @@
 use super::checkpoint::{self, Checkpoint, State};
 use super::fold::{Failure, Fold};
 use super::handle::{EngineError, Progress, Projections};
+use super::inline::{FoldedInside, Live, Standing};
 use super::log::{Batch, Entry, Feed, position};
 use super::projection::Definition;
 use super::{rebuild, wait};
+use chrono::{DateTime, Utc};
 use domain::stream::Position;
 use event_store::crash_point;
 use sqlx::{Connection, PgConnection, PgPool};
@@ -17,6 +19,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -99,6 +102,7 @@ async fn reign(projections: &Projections, mut connection: PgConnection) {
         tasks.spawn(follow(projections.clone(), feed.clone(), *definition));
     }
     tasks.spawn(wait::tell(projections.clone()));
+    let _inside = FoldedInside::begin(projections);
     loop {
         sleep(projections.inner.options.poll_every).await;
         let alive = sqlx::query("SELECT 1").execute(&mut connection);
@@ -146,22 +150,63 @@ async fn follow_from_checkpoint(
     let skips = checkpoint::skips(&mut *inner.pool.acquire().await?, definition.name).await?;
     let mut head = inner.store.subscribe();
     let mut at = found.position;
+    let mut updated_at = found.updated_at;
     loop {
         head.borrow_and_update();
         let Some(batch) = feed.after(at).await? else {
-            match timeout(inner.options.poll_every, head.changed()).await {
-                Ok(Ok(())) => continue,
-                Ok(Err(_closed)) => sleep(inner.options.poll_every).await,
-                Err(_elapsed) => {}
-            }
-            return Ok(());
+            return rest_at_head(projections, definition, skips, at, updated_at, &mut head).await;
         };
         match apply(&inner.pool, definition, &skips, at, &batch).await? {
-            Applied::Moved(to) => {
+            Applied::Moved(to, when) => {
                 at = to;
+                updated_at = when.unwrap_or(updated_at);
                 projections.learn(definition.name, Progress { position: at, state: State::Running });
             }
             Applied::Elsewhere | Applied::Stopped => return Ok(()),
+        }
+    }
+}
+
+/// Lets the append fold it, until that is behind or the checkpoint was changed by somebody else.
+async fn rest_at_head(
+    projections: &Projections,
+    definition: &Definition,
+    skips: BTreeSet<Position>,
+    at: Position,
+    updated_at: DateTime<Utc>,
+    head: &mut watch::Receiver<Position>,
+) -> Result<(), EngineError> {
+    let inner = &projections.inner;
+    let mut returned = inner.inline.returned();
+    inner.inline.take_in(Live::new(*definition, skips, at, updated_at));
+    loop {
+        let rung = inner.bell.notified();
+        let changed = tokio::select! {
+            changed = head.changed() => changed.is_err(),
+            _ = returned.changed() => false,
+            () = rung => true,
+            () = sleep(inner.options.poll_every) => true,
+        };
+        let newest = *head.borrow_and_update();
+        match inner.inline.standing(definition.name) {
+            // It is being folded; the end of that wakes this up again.
+            Standing::Busy => {}
+            Standing::At(position, updated_at) if position >= newest => {
+                if changed
+                    && !checkpoint::read(&mut *inner.pool.acquire().await?, definition.name)
+                        .await?
+                        .is_some_and(|row| row.is_left_at(definition.version, position, updated_at))
+                    && inner.inline.withdraw_unmoved(definition.name, position)
+                {
+                    return Ok(());
+                }
+            }
+            Standing::At(position, _) => {
+                if inner.inline.withdraw_unmoved(definition.name, position) {
+                    return Ok(());
+                }
+            }
+            Standing::Gone => return Ok(()),
         }
     }
 }
@@ -193,8 +238,8 @@ async fn outgrow(
 
 /// What came of a batch.
 enum Applied {
-    /// The events up to here are in the tables.
-    Moved(Position),
+    /// The events up to here are in the tables; the checkpoint was changed then, unless there were none.
+    Moved(Position, Option<DateTime<Utc>>),
     /// The checkpoint was not where it should be: somebody else folds, or it was halted.
     Elsewhere,
     /// The very first event cannot be folded.
@@ -212,9 +257,9 @@ async fn apply(
 ) -> Result<Applied, EngineError> {
     let mut entries = batch.after(from);
     loop {
-        let Some(last) = entries.last() else { return Ok(Applied::Moved(from)) };
+        let Some(last) = entries.last() else { return Ok(Applied::Moved(from, None)) };
         let (done, failure) = match attempt(pool, definition, skips, from, entries).await {
-            Ok(Attempt::Folded) => return Ok(Applied::Moved(position(last))),
+            Ok(Attempt::Folded(at)) => return Ok(Applied::Moved(position(last), Some(at))),
             Ok(Attempt::Elsewhere) => return Ok(Applied::Elsewhere),
             Ok(Attempt::Failed(done, failure)) => (done, failure),
             // The rows do not fit the tables: halve the batch until the event that is to blame is alone.
@@ -238,7 +283,7 @@ async fn apply(
 }
 
 enum Attempt {
-    Folded,
+    Folded(DateTime<Utc>),
     Elsewhere,
     Failed(usize, Failure),
 }
@@ -252,11 +297,11 @@ async fn attempt(
 ) -> sqlx::Result<Attempt> {
     let to = entries.last().map_or(from, position);
     let mut transaction = pool.begin().await?;
-    if !checkpoint::advance(&mut transaction, definition.name, definition.version, from, to).await? {
-        return Ok(Attempt::Elsewhere);
-    }
+    let moved = checkpoint::advance(&mut transaction, definition.name, definition.version, from, to).await?;
+    let Some(at) = moved else { return Ok(Attempt::Elsewhere) };
     let mut fold = Fold::on_demand(definition, skips.clone());
-    if let Err((done, failure)) = fold.run_loading(&mut transaction, entries).await? {
+    let each = entries.iter().map(Result::as_ref);
+    if let Err((done, failure)) = fold.run_loading(&mut transaction, each).await? {
         return Ok(Attempt::Failed(done, failure));
     }
     crash_point!("projections.before_rows");
@@ -266,7 +311,7 @@ async fn attempt(
     crash_point!("projections.before_commit");
     transaction.commit().await?;
     crash_point!("projections.after_commit");
-    Ok(Attempt::Folded)
+    Ok(Attempt::Folded(at))
 }
 
 /// Whether PostgreSQL refuses values or constraints, which trying again does not change.

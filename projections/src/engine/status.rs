@@ -2,6 +2,7 @@
 
 use super::checkpoint::{self, State};
 use super::handle::{EngineError, Projections};
+use chrono::{DateTime, Utc};
 use domain::stream::Position;
 use serde::Serialize;
 
@@ -19,6 +20,8 @@ pub struct Status {
     pub position: Position,
     /// How many positions of the log are after it. Positions can be missing, so the events may be fewer.
     pub lag: i64,
+    /// For how many seconds the next event has waited to be folded; 0 when there is none.
+    pub lag_seconds: i64,
     /// `running`, `paused` or `stopped`.
     #[schema(value_type = String)]
     pub state: State,
@@ -27,6 +30,22 @@ pub struct Status {
     /// The event it stopped at.
     #[schema(value_type = Option<i64>)]
     pub failed_position: Option<Position>,
+}
+
+/// An event that a projection passes over for good, also when it is rebuilt or verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Skip {
+    /// The projection.
+    pub projection: String,
+    /// The event.
+    #[schema(value_type = i64)]
+    pub position: Position,
+    /// Why.
+    pub reason: String,
+    /// Who decided it: an account's id, or the command line.
+    pub skipped_by: String,
+    /// When, UTC.
+    pub skipped_at: DateTime<Utc>,
 }
 
 impl Projections {
@@ -38,19 +57,44 @@ impl Projections {
         let checkpoints = checkpoint::all(&mut *self.inner.pool.acquire().await?).await?;
         // After the checkpoints, so that no lag is negative.
         let head = self.inner.store.head().await?;
-        let known = checkpoints.into_iter().filter_map(|row| {
-            let definition = self.definition(&row.name).ok()?;
-            Some(Status {
+        let mut known = Vec::new();
+        for row in checkpoints {
+            let Ok(definition) = self.definition(&row.name) else { continue };
+            let lag_seconds =
+                if row.position < head { self.inner.store.waiting_after(row.position).await? } else { 0 };
+            known.push(Status {
                 name: row.name,
                 version: row.version,
                 release_version: definition.version,
                 position: row.position,
                 lag: head.0.saturating_sub(row.position.0).max(0),
+                lag_seconds,
                 state: row.state,
                 error: row.error,
                 failed_position: row.failed_position,
-            })
-        });
-        Ok(known.collect())
+            });
+        }
+        Ok(known)
+    }
+
+    /// The events that projections pass over, oldest first.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn skips(&self) -> Result<Vec<Skip>, EngineError> {
+        let rows: Vec<(String, i64, String, String, DateTime<Utc>)> = sqlx::query_as(
+            "SELECT projection, position, reason, skipped_by, skipped_at FROM projection_skips \
+             ORDER BY position, projection",
+        )
+        .fetch_all(&self.inner.pool)
+        .await?;
+        let skip = |(projection, position, reason, skipped_by, skipped_at)| Skip {
+            projection,
+            position: Position(position),
+            reason,
+            skipped_by,
+            skipped_at,
+        };
+        Ok(rows.into_iter().map(skip).collect())
     }
 }

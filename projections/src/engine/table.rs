@@ -4,10 +4,13 @@ use super::projection::FoldError;
 use super::rows::{CopyBuffer, Index, Key, Row};
 use super::verify::Difference;
 use async_trait::async_trait;
+use event_store::Compound;
 use futures::TryStreamExt;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value;
 use sqlx::PgConnection;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::PgArguments;
 use std::cell::RefCell;
 use uuid::Uuid;
 
@@ -226,16 +229,29 @@ impl<R: Row> Table<R> {
             return;
         }
         let Some(Some(row)) = self.changed.get(key).or_else(|| self.stored.get(key)) else { return };
-        for (place, index) in self.indexes.iter_mut().enumerate() {
-            let Some(value) = row.indexed(place) else { continue };
-            let Some(keys) = index.get_mut(&value) else { continue };
-            if let Ok(place) = keys.binary_search(key) {
-                keys.remove(place);
-            }
-            if keys.is_empty() {
-                index.remove(&value);
+        unindex(&mut self.indexes, key, row);
+    }
+
+    fn unindex_row(&mut self, key: &R::Key, row: &R) {
+        unindex(&mut self.indexes, key, row);
+    }
+
+    /// The keys to delete and the rows to write, in the order of their keys: every process takes row locks
+    /// in the same order, and indexes are filled from left to right.
+    fn differences(&self) -> (Vec<R::Key>, Vec<&R>) {
+        let mut gone = Vec::new();
+        let mut kept = Vec::new();
+        for (key, row) in &self.changed {
+            match (row, self.stored.get(key)) {
+                (None, Some(None)) => {}
+                (None, _) => gone.push(key.clone()),
+                (Some(row), Some(Some(stored))) if row == stored => {}
+                (Some(row), _) => kept.push((key, row)),
             }
         }
+        gone.sort_unstable();
+        kept.sort_unstable_by_key(|(key, _)| *key);
+        (gone, kept.into_iter().map(|(_, row)| row).collect())
     }
 
     /// Takes a row from the database, unless it is here already.
@@ -246,6 +262,19 @@ impl<R: Row> Table<R> {
                 self.index(&key, &row);
             }
             self.stored.insert(key, Some(row));
+        }
+    }
+}
+
+fn unindex<R: Row>(indexes: &mut [FxHashMap<Uuid, Vec<R::Key>>], key: &R::Key, row: &R) {
+    for (place, index) in indexes.iter_mut().enumerate() {
+        let Some(value) = row.indexed(place) else { continue };
+        let Some(keys) = index.get_mut(&value) else { continue };
+        if let Ok(place) = keys.binary_search(key) {
+            keys.remove(place);
+        }
+        if keys.is_empty() {
+            index.remove(&value);
         }
     }
 }
@@ -275,6 +304,11 @@ pub trait AnyTable: Send {
     /// # Errors
     /// When the database does.
     async fn write(&mut self, connection: &mut PgConnection) -> sqlx::Result<()>;
+    /// The same as parts of a larger statement.
+    ///
+    /// # Errors
+    /// When a value has no binary form.
+    fn write_into(&mut self, compound: &mut Compound) -> Result<(), BoxDynError>;
     /// Fills the empty table with every row in memory.
     ///
     /// # Errors
@@ -282,6 +316,9 @@ pub trait AnyTable: Send {
     async fn copy_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<()>;
     /// What was folded is now what the database holds.
     fn settle(&mut self);
+    /// The same, but of what is in memory only that stays which a fold has asked for and may ask for again,
+    /// and no more than so many rows.
+    fn settle_keeping(&mut self, most: usize);
     /// Compares every row of the database with those in memory, which are used up by it.
     ///
     /// # Errors
@@ -343,7 +380,9 @@ impl<R: Row> AnyTable for Table<R> {
             return Ok(());
         }
         let sql = load_by_keys::<R>();
-        let mut rows = R::Key::bind(&keys, sqlx::query(&sql)).fetch(&mut *connection);
+        let mut arguments = PgArguments::default();
+        R::Key::bind(&keys, &mut arguments).map_err(sqlx::Error::Encode)?;
+        let mut rows = sqlx::query_with(&sql, arguments).fetch(&mut *connection);
         while let Some(row) = rows.try_next().await? {
             self.take_in(R::read(&row)?);
         }
@@ -366,27 +405,36 @@ impl<R: Row> AnyTable for Table<R> {
     }
 
     async fn write(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        let mut gone = Vec::new();
-        let mut kept = Vec::new();
-        for (key, row) in &self.changed {
-            match (row, self.stored.get(key)) {
-                (None, Some(None)) => {}
-                (None, _) => gone.push(key.clone()),
-                (Some(row), Some(Some(stored))) if row == stored => {}
-                (Some(row), _) => kept.push((key, row)),
-            }
-        }
-        // Every process takes row locks in the same order, and indexes are filled from left to right.
-        gone.sort_unstable();
-        kept.sort_unstable_by_key(|(key, _)| *key);
+        let (gone, kept) = self.differences();
         for keys in gone.chunks(ROWS_PER_STATEMENT) {
-            let sql = delete_by_keys::<R>();
-            R::Key::bind(keys, sqlx::query(&sql)).execute(&mut *connection).await?;
+            let mut arguments = PgArguments::default();
+            R::Key::bind(keys, &mut arguments).map_err(sqlx::Error::Encode)?;
+            sqlx::query_with(&delete_by_keys::<R>(0), arguments).execute(&mut *connection).await?;
         }
         for rows in kept.chunks(ROWS_PER_STATEMENT) {
-            let rows: Vec<&R> = rows.iter().map(|(_, row)| *row).collect();
-            let sql = upsert::<R>();
-            R::bind(&rows, sqlx::query(&sql)).execute(&mut *connection).await?;
+            let mut arguments = PgArguments::default();
+            R::bind(rows, &mut arguments).map_err(sqlx::Error::Encode)?;
+            sqlx::query_with(&upsert::<R>(0), arguments).execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
+    fn write_into(&mut self, compound: &mut Compound) -> Result<(), BoxDynError> {
+        let (gone, kept) = self.differences();
+        if !gone.is_empty() && kept.is_empty() {
+            let bound = compound.bound();
+            R::Key::bind(&gone, compound.arguments())?;
+            compound.part(delete_by_keys::<R>(bound));
+        } else if !gone.is_empty() {
+            // A value that must be unique may move from a row that goes to one that stays.
+            let mut arguments = PgArguments::default();
+            R::Key::bind(&gone, &mut arguments)?;
+            compound.first(delete_by_keys::<R>(0), arguments);
+        }
+        if !kept.is_empty() {
+            let bound = compound.bound();
+            R::bind(&kept, compound.arguments())?;
+            compound.part(upsert::<R>(bound));
         }
         Ok(())
     }
@@ -422,6 +470,24 @@ impl<R: Row> AnyTable for Table<R> {
         }
     }
 
+    fn settle_keeping(&mut self, most: usize) {
+        // Knowing all rows of something would have to be kept up; it is asked for too rarely for that.
+        if !self.complete.is_empty() || !self.owners.is_empty() || self.stored.len() > most {
+            *self = Self::default();
+            return;
+        }
+        for (key, row) in std::mem::take(&mut self.changed) {
+            match self.stored.get_mut(&key) {
+                Some(stored) => *stored = row,
+                None => {
+                    if let Some(row) = row {
+                        self.unindex_row(&key, &row);
+                    }
+                }
+            }
+        }
+    }
+
     async fn compare(
         &mut self,
         connection: &mut PgConnection,
@@ -449,8 +515,10 @@ impl<R: Row> AnyTable for Table<R> {
                 report(difference(key, None, Some(record::<R>(shown_live)), None));
                 continue;
             };
-            for ((column, live), folded) in R::COLUMNS.iter().zip(shown_live).zip(folded.values()) {
-                if live != folded {
+            let agreed = live.agreement(&folded);
+            let sides = shown_live.into_iter().zip(folded.values());
+            for ((column, agrees), (live, folded)) in R::COLUMNS.iter().zip(agreed).zip(sides) {
+                if !agrees {
                     report(difference(key.clone(), Some(column), Some(live), Some(folded)));
                 }
             }
@@ -481,29 +549,30 @@ fn list(names: &[&str], separator: &str, each: impl Fn(&str) -> String) -> Strin
     names.iter().map(|name| each(name)).collect::<Vec<_>>().join(separator)
 }
 
-fn parameters(count: usize) -> String {
-    (1..=count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+/// So many parameters that follow those bound already.
+fn parameters(bound: usize, count: usize) -> String {
+    (bound + 1..=bound + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The given keys as a table `wanted`, to be joined with `t`.
-fn given_keys<R: Row>() -> (String, String) {
-    let wanted =
-        format!("UNNEST({}) AS wanted ({})", parameters(R::KEY.len()), list(R::KEY, ", ", str::to_owned));
+fn given_keys<R: Row>(bound: usize) -> (String, String) {
+    let (parameters, names) = (parameters(bound, R::KEY.len()), list(R::KEY, ", ", str::to_owned));
+    let wanted = format!("UNNEST({parameters}) AS wanted ({names})");
     let joined = list(R::KEY, " AND ", |column| format!("t.{column} = wanted.{column}"));
     (wanted, joined)
 }
 
 fn load_by_keys<R: Row>() -> String {
-    let (wanted, joined) = given_keys::<R>();
+    let (wanted, joined) = given_keys::<R>(0);
     format!("SELECT {} FROM {wanted} JOIN {} AS t ON {joined}", columns::<R>("t."), R::TABLE)
 }
 
-fn delete_by_keys<R: Row>() -> String {
-    let (wanted, joined) = given_keys::<R>();
+fn delete_by_keys<R: Row>(bound: usize) -> String {
+    let (wanted, joined) = given_keys::<R>(bound);
     format!("DELETE FROM {} AS t USING {wanted} WHERE {joined}", R::TABLE)
 }
 
-fn upsert<R: Row>() -> String {
+fn upsert<R: Row>(bound: usize) -> String {
     let rest = R::COLUMNS.get(R::KEY.len()..).unwrap_or_default();
     let action = if rest.is_empty() {
         "NOTHING".to_owned()
@@ -514,7 +583,7 @@ fn upsert<R: Row>() -> String {
         "INSERT INTO {} ({}) SELECT * FROM UNNEST({}) ON CONFLICT ({}) DO {action}",
         R::TABLE,
         columns::<R>(""),
-        parameters(R::COLUMNS.len()),
+        parameters(bound, R::COLUMNS.len()),
         list(R::KEY, ", ", str::to_owned),
     )
 }
@@ -609,7 +678,7 @@ mod tests {
     #[test]
     fn statements_name_every_column() {
         assert_eq!(
-            upsert::<LinkRow>(),
+            upsert::<LinkRow>(0),
             "INSERT INTO links (id, parent, label) SELECT * FROM UNNEST($1, $2, $3) \
              ON CONFLICT (id) DO UPDATE SET parent = EXCLUDED.parent, label = EXCLUDED.label"
         );

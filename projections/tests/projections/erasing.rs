@@ -1,11 +1,8 @@
 //! An erased person leaves every table, whenever the events are folded and however many of them are blank.
 
-use crate::support::{
-    Ledger, added, differences, figure, in_collection, named, piece, reached, stretch, user,
-};
+use crate::support::{Ledger, added, differences, figure, in_collection, piece, reached, stretch, user};
 use domain::collection::{CollectionEvent, Origin};
 use domain::dates::{Precision, ReleaseDate};
-use domain::entity::EntityKind;
 use domain::ids::{CabinetId, PieceId, PreorderId, UserId};
 use domain::preorder::{DateChanged, Placed, PreorderEvent, SlipSource, Status};
 use domain::stream::{Event, Position, StreamId};
@@ -142,8 +139,7 @@ const ANNA: u128 = 70;
 const BEN: u128 = 80;
 
 async fn two_lives(ledger: &Ledger) -> Position {
-    ledger.append(&[named(1, EntityKind::Manufacturer, "Maker")]).await;
-    ledger.append(&stretch(0)[3..]).await;
+    ledger.append(&stretch(0)).await;
     let mut rows = Vec::new();
     for (anna, ben) in life(user(ANNA), 1_000).into_iter().zip(life(user(BEN), 2_000)) {
         rows.extend([anna, ben]);

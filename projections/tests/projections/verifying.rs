@@ -1,6 +1,9 @@
 //! Telling that live rows are not what the log says.
 
 use crate::support::{Ledger, differences, entity, figure, stretch};
+use domain::figure::FigureEvent;
+use domain::money::{Currency, Money};
+use domain::stream::{Event, StreamId};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -8,6 +11,10 @@ async fn a_tampered_value_is_named_by_table_key_and_column() {
     let ledger = Ledger::new().await;
     let projections = ledger.projections().await;
     ledger.append(&stretch(0)).await;
+    // The table keeps it with two places; that alone is no difference, also in a row that has one.
+    let msrp = Money::new("2037".parse().unwrap(), Currency::Jpy).unwrap();
+    let priced = FigureEvent::MsrpSet { msrp: Some(msrp) };
+    ledger.append(&[(StreamId::Figure(figure(3)), Event::Figure(priced))]).await;
     ledger.fold_all(&projections).await;
     assert_eq!(differences(&projections).await, []);
     sqlx::query("UPDATE figures SET name = 'Nobody', height_mm = 1 WHERE id = $1")
