@@ -1,15 +1,15 @@
 //! Made-up logs, written straight into the log's table: what years of use leave behind, in seconds.
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
-use domain::collection::{CollectionEvent, Condition, Cost, Origin, UnwishReason};
+use domain::collection::{CollectionEvent, Condition, Cost, Origin};
 use domain::dates::{Precision, ReleaseDate};
 use domain::entity::{EntityEvent, EntityKind};
 use domain::figure::{Details, Entry, FigureEvent};
-use domain::ids::{CommandId, EntityId, EventId, FigureId, PieceId, PreorderId, UserId};
+use domain::ids::{CommandId, EntityId, EventId, FigureId, PieceId, UserId};
 use domain::money::{Amount, Currency, Money};
-use domain::preorder::{DateChanged, Placed, PreorderEvent, SlipSource, Status};
+use domain::preorder::PreorderEvent;
 use domain::stream::{Event, StreamId, Version};
-use domain::text::{Line, Location, Name, Note};
+use domain::text::{Line, Location, Name};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolCopyExt;
 use std::collections::HashMap;
@@ -65,11 +65,6 @@ impl<'p> LogWriter<'p> {
 
     fn now(&self) -> DateTime<Utc> {
         self.begun + TimeDelta::milliseconds(self.position)
-    }
-
-    /// The position of the last event.
-    pub fn position(&self) -> i64 {
-        self.position
     }
 
     /// Appends an event.
@@ -156,8 +151,6 @@ pub struct MadeFigure {
 pub struct Catalogue {
     /// Figures.
     pub figures: Vec<MadeFigure>,
-    /// Stores.
-    pub stores: Vec<EntityId>,
 }
 
 impl Catalogue {
@@ -245,7 +238,7 @@ pub async fn catalogue(log: &mut LogWriter<'_>, figures: usize) -> anyhow::Resul
         log.tell(StreamId::Figure(id), None, FigureEvent::Catalogued(Box::new(entry))).await?;
         made.push(MadeFigure { id, maker, series: of, name, slug });
     }
-    Ok(Catalogue { figures: made, stores: named.remove("Store").unwrap_or_default() })
+    Ok(Catalogue { figures: made })
 }
 
 fn day(n: usize) -> NaiveDate {
@@ -275,124 +268,4 @@ pub fn piece(id: PieceId, figure: FigureId, preordered: bool) -> anyhow::Result<
 /// What a piece usually costs.
 pub fn cost() -> anyhow::Result<Cost> {
     Ok(Cost { price: Some("15800".parse::<Amount>()?), currency: Some(Currency::Jpy), ..Cost::default() })
-}
-
-/// Writes collections that people have lived with: wishes, pieces, pre-orders and what comes of them, until
-/// the log holds so many events. Gives how many people there are.
-pub async fn lives(
-    log: &mut LogWriter<'_>,
-    catalogue: &Catalogue,
-    until: i64,
-) -> anyhow::Result<Vec<UserId>> {
-    let mut people = Vec::new();
-    while log.position() < until {
-        let user = UserId(log.id());
-        people.push(user);
-        let wants = 40 + log.random(160);
-        let mut pieces = Vec::new();
-        for _ in 0..wants {
-            if log.position() >= until {
-                break;
-            }
-            let place = usize::try_from(log.random(u64::MAX) >> 1).unwrap_or_default();
-            let figure = catalogue.figure(place)?.id;
-            one_figure(log, catalogue, user, figure, &mut pieces).await?;
-        }
-    }
-    Ok(people)
-}
-
-async fn one_figure(
-    log: &mut LogWriter<'_>,
-    catalogue: &Catalogue,
-    user: UserId,
-    figure: FigureId,
-    pieces: &mut Vec<PieceId>,
-) -> anyhow::Result<()> {
-    let home = StreamId::Collection(user);
-    let wished = log.random(3) == 0;
-    if wished {
-        let event = CollectionEvent::Wished { figure_id: figure, target: None, note: None };
-        log.tell(home.clone(), Some(user), event).await?;
-        if log.random(4) == 0 {
-            return Ok(());
-        }
-    }
-    let preordered = log.random(2) == 0;
-    let id = PieceId(log.id());
-    log.tell(home.clone(), Some(user), piece(id, figure, preordered)?).await?;
-    pieces.push(id);
-    if wished {
-        let event = CollectionEvent::Unwished { figure_id: figure, reason: UnwishReason::Owned };
-        log.tell(home.clone(), Some(user), event).await?;
-    }
-    if preordered {
-        preorder(log, catalogue, user, figure, id).await?;
-    }
-    let other = usize::try_from(log.random(u64::MAX) >> 1).unwrap_or_default() % pieces.len().max(1);
-    let Some(other) = pieces.get(other).copied() else { return Ok(()) };
-    match log.random(6) {
-        0 => {
-            let location = Some(Location::new("Detolf 2")?);
-            let event = CollectionEvent::PiecesMoved { piece_ids: vec![other], location };
-            log.tell(home, Some(user), event).await
-        }
-        1 => {
-            let notes = Some(Note::new("The base has a hairline crack at the back; bought it anyway.")?);
-            log.tell(home, Some(user), CollectionEvent::PieceNoted { piece_id: other, notes }).await
-        }
-        2 => {
-            let value = Money::new("21000".parse()?, Currency::Jpy)?;
-            log.tell(home, Some(user), CollectionEvent::PieceValued { piece_id: other, value }).await
-        }
-        _ => Ok(()),
-    }
-}
-
-async fn preorder(
-    log: &mut LogWriter<'_>,
-    catalogue: &Catalogue,
-    user: UserId,
-    figure: FigureId,
-    piece: PieceId,
-) -> anyhow::Result<()> {
-    let (stream, id) = (StreamId::Preorder(piece), PreorderId(log.id()));
-    let announced = ReleaseDate::new(day(1_500), Precision::Month)?;
-    let placed = Placed {
-        preorder_id: id,
-        user_id: user,
-        piece_id: piece,
-        figure_id: figure,
-        status: Status::Preordered,
-        release: Some(announced),
-        cost: cost()?,
-        deposit: None,
-        store_id: catalogue.stores.first().copied(),
-        tracking_url: None,
-        estimated_delivery_days: None,
-    };
-    log.tell(stream.clone(), Some(user), PreorderEvent::Placed(placed)).await?;
-    if log.random(2) == 0 {
-        let event = PreorderEvent::ReleaseDateSlipped(DateChanged {
-            preorder_id: id,
-            previous: announced,
-            release: ReleaseDate::new(day(1_620), Precision::Month)?,
-            source: SlipSource::User,
-            note: None,
-        });
-        log.tell(stream.clone(), Some(user), event).await?;
-    }
-    if log.random(4) == 0 {
-        return Ok(());
-    }
-    let at = log.now();
-    let shipped = PreorderEvent::Shipped {
-        preorder_id: id,
-        shipped_at: at,
-        tracking_url: None,
-        estimated_delivery_days: Some(7),
-    };
-    log.tell(stream.clone(), Some(user), shipped).await?;
-    let received = PreorderEvent::Received { preorder_id: id, received_at: at, condition: None };
-    log.tell(stream, Some(user), received).await
 }

@@ -52,7 +52,7 @@ pub fn whole(facts: &[(String, String)], sections: &[(&str, Section)]) -> String
     for (title, section) in sections {
         let _ = write!(text, "\n## {title}\n");
         if !section.rows.is_empty() {
-            let _ = write!(text, "{}\n", table(&section.heads, &section.rows));
+            let _ = writeln!(text, "{}", table(&section.heads, &section.rows));
         }
         for note in &section.notes {
             let _ = write!(text, "\n{note}\n");

@@ -91,16 +91,6 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The value below which that share of all values lies; 0 for none.
-pub fn percentile(values: &[f64], share: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let places = sorted.len().saturating_sub(1);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-    let place = (places as f64 * share).round() as usize;
-    sorted.get(place).copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Servers that die, one after another, under clients that do not give up.
 
-use crate::checks::{self, Acknowledged};
+use crate::beside;
+use crate::checks::{self, Acknowledged, Others};
 use crate::client::{Address, Person};
 use crate::generator::{Catalogue, Generator, Model, NONSENSE, Role, Shared};
 use crate::server::{Program, Server, Started};
@@ -10,12 +11,12 @@ use projections::engine::Projections;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
-use sqlx::{Connection, PgConnection};
-use std::collections::BTreeMap;
+use sqlx::{Connection, PgConnection, PgPool};
+use std::collections::{BTreeMap, HashSet};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -31,9 +32,17 @@ pub const POINTS: &[&str] = &[
     "projections.after_commit",
     "rebuild.before_swap",
     "rebuild.amid_swap",
+    "erasure.after_account",
+    "erasure.after_end",
+    "erasure.amid_blanking",
+    "erasure.before_finish",
 ];
 /// Those on the way of a rebuild, which somebody has to ask for.
 const REBUILD: &str = "rebuild.";
+/// Those on the way of an erasure, likewise.
+const ERASURE: &str = "erasure.";
+/// How much somebody does before they ask to be erased.
+const REQUESTS_BEFORE_LEAVING: u32 = 12;
 /// After so many requests a point that was not reached is given up.
 const REQUESTS_PER_FAULT: u64 = 150;
 /// Requests before the first fault and after the last.
@@ -54,6 +63,8 @@ pub enum Fault {
     At(&'static str, u64),
     /// It dies at a point of a rebuild that begins after so many requests.
     Rebuilding(&'static str, &'static str, u64),
+    /// It dies at a point of an erasure that begins after so many requests.
+    Erasing(&'static str, u64),
     /// A rebuild by another process dies there, and the server is killed afterwards.
     Beside(&'static str, u64),
     /// `kill -9` of the server, after so many requests and microseconds.
@@ -83,10 +94,10 @@ impl Plan {
                     let name = names.choose(&mut rng).copied().unwrap_or_default();
                     faults.push(Fault::Rebuilding(point, name, after));
                     faults.push(Fault::Beside(point, after));
-                } else if point.starts_with("append.") {
-                    faults.push(Fault::At(point, rng.random_range(1..=15)));
+                } else if point.starts_with(ERASURE) {
+                    faults.push(Fault::Erasing(point, after));
                 } else {
-                    faults.push(Fault::At(point, rng.random_range(1..=40)));
+                    faults.push(Fault::At(point, rng.random_range(1..=15)));
                 }
             }
             for _ in 0..3 {
@@ -138,8 +149,8 @@ impl Report {
 /// What kept it from being carried out; what it found wrong is in the report.
 pub async fn run(program: &Program, db: &TestDb, plan: Plan) -> anyhow::Result<Report> {
     let mut report = Report::default();
-    let mut stage = Stage::new(program, db);
-    let models = stage.begin(plan.seed).await?;
+    let mut stage = Stage::new(program, db, plan.seed);
+    let models = stage.begin().await?;
     for fault in plan.faults() {
         let (begun, before) = (Instant::now(), stage.tally.answered.load(Ordering::Relaxed));
         stage.suffer(&fault, &mut report).await.with_context(|| format!("{fault:?}"))?;
@@ -151,15 +162,18 @@ pub async fn run(program: &Program, db: &TestDb, plan: Plan) -> anyhow::Result<R
     }
     let mut server = stage.start(None).await?.map_err(|status| anyhow::anyhow!("died unasked: {status}"))?;
     stage.requests(REQUESTS_IN_PEACE, &mut server).await?;
-    let (people, seen) = stage.end().await?;
+    let (people, beside, others) = stage.end().await?;
+    let left = std::mem::take(&mut *stage.leavers.lock().unwrap_or_else(PoisonError::into_inner));
+    report.complaints.extend(checks::erased(&db.pool, &left.people).await?);
+    let others = Others { forgotten: left.commands, ..others };
     checks::caught_up(&db.pool).await?;
-    judge(program, db, &models, people, (0, &seen), &mut report).await?;
+    judge(program, db, &models, (people, beside), &others, &mut report).await?;
     drop(server);
     Ok(report)
 }
 
-/// Everything that must hold once the clients are done and the read models have caught up. What the log holds
-/// up to a position was not theirs; the other part of the pair is what a reader saw, if one followed.
+/// Everything that must hold once the clients, and whoever wrote beside the server, are done and the read
+/// models have caught up.
 ///
 /// # Errors
 /// When something cannot be looked at.
@@ -167,11 +181,11 @@ pub async fn judge(
     program: &Program,
     db: &TestDb,
     models: &Projections,
-    people: Vec<Client>,
-    (since, seen): (i64, &[(i64, Uuid)]),
+    (people, beside): (Vec<Client>, Vec<Acknowledged>),
+    others: &Others,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let mut acknowledged = Vec::new();
+    let mut acknowledged = beside;
     for client in people {
         report.complaints.extend(checks::belongings(&client.person, &client.name, &client.model).await?);
         report.repeated += client.repeated;
@@ -186,7 +200,7 @@ pub async fn judge(
         let (accepted, refused) = report.kinds.entry(one.kind).or_default();
         *(if one.is_accepted() { accepted } else { refused }) += 1;
     }
-    let verdict = checks::log(&db.pool, since, &acknowledged, seen).await?;
+    let verdict = checks::log(&db.pool, &acknowledged, others).await?;
     report.acknowledged = acknowledged.iter().filter(|one| one.is_accepted()).count();
     report.refused = acknowledged.len() - report.acknowledged;
     report.lost = verdict.lost;
@@ -302,10 +316,21 @@ struct Stage<'a> {
     clients: Vec<JoinHandle<anyhow::Result<Client>>>,
     admin: Option<Person>,
     reader: Option<JoinHandle<anyhow::Result<Seen>>>,
+    writer: Option<JoinHandle<anyhow::Result<Vec<Acknowledged>>>>,
+    shared: Shared,
+    leavers: Arc<Mutex<Leavers>>,
+    seed: u64,
+}
+
+/// People who asked to be erased, and the commands they had sent.
+#[derive(Debug, Default)]
+struct Leavers {
+    people: Vec<Uuid>,
+    commands: HashSet<String>,
 }
 
 impl<'a> Stage<'a> {
-    fn new(program: &'a Program, db: &'a TestDb) -> Self {
+    fn new(program: &'a Program, db: &'a TestDb, seed: u64) -> Self {
         Self {
             program,
             db,
@@ -315,25 +340,30 @@ impl<'a> Stage<'a> {
             clients: Vec::new(),
             admin: None,
             reader: None,
+            writer: None,
+            shared: Shared::new(Catalogue::default().into()),
+            leavers: Arc::default(),
+            seed,
         }
     }
 
     /// Starts the first server, makes the accounts and lets everybody begin; ends with that server killed.
-    async fn begin(&mut self, seed: u64) -> anyhow::Result<Projections> {
+    async fn begin(&mut self) -> anyhow::Result<Projections> {
         let mut server =
             self.start(None).await?.map_err(|status| anyhow::anyhow!("died unasked: {status}"))?;
         let models = checks::read_models(&self.db.pool).await?;
-        let shared = Shared::new(Catalogue::default().into());
         let address = self.address.subscribe();
         for (at, one) in (1_u64..).zip(people(self.db, &address).await?) {
             if one.1 == Role::Admin {
                 self.admin = Some(one.2.clone());
             }
-            let seed = seed.wrapping_mul(1_000).wrapping_add(at * 10);
-            let asking = keep_asking(one, seed, shared.clone(), self.tally.clone(), self.stop.clone());
+            let seed = self.seed.wrapping_mul(1_000).wrapping_add(at * 10);
+            let asking = keep_asking(one, seed, self.shared.clone(), self.tally.clone(), self.stop.clone());
             self.clients.push(tokio::spawn(asking));
         }
         self.reader = Some(tokio::spawn(follow(self.db.url.clone(), self.stop.clone())));
+        let (pool, shared, stop) = (self.db.pool.clone(), self.shared.clone(), self.stop.clone());
+        self.writer = Some(tokio::spawn(beside::keep_writing(pool, self.seed, shared, stop)));
         self.requests(REQUESTS_IN_PEACE, &mut server).await?;
         self.address.send_replace(None);
         server.kill()?;
@@ -370,6 +400,7 @@ impl<'a> Stage<'a> {
     /// A client only ends early with an error, which [`end`](Self::end) tells.
     fn nobody_gave_up(&self) -> anyhow::Result<()> {
         ensure!(self.clients.iter().all(|client| !client.is_finished()), "a client gave up");
+        ensure!(self.writer.as_ref().is_none_or(|writer| !writer.is_finished()), "the other writer gave up");
         Ok(())
     }
 
@@ -384,6 +415,9 @@ impl<'a> Stage<'a> {
                     client.await??;
                 }
             }
+            if let Some(writer) = self.writer.take_if(|writer| writer.is_finished()) {
+                writer.await??;
+            }
         }
         outcome
     }
@@ -391,7 +425,7 @@ impl<'a> Stage<'a> {
     async fn suffer_unchecked(&self, fault: &Fault, report: &mut Report) -> anyhow::Result<()> {
         let crash_at = match fault {
             Fault::At(point, pass) => Some(format!("{point}:{pass}")),
-            Fault::Rebuilding(point, ..) => Some((*point).to_owned()),
+            Fault::Rebuilding(point, ..) | Fault::Erasing(point, _) => Some((*point).to_owned()),
             Fault::Beside(..) | Fault::Kill(..) => None,
         };
         let status = match self.start(crash_at.as_deref()).await? {
@@ -400,7 +434,10 @@ impl<'a> Stage<'a> {
         };
         report.tried += 1;
         match (fault, status.signal()) {
-            (Fault::At(point, _) | Fault::Rebuilding(point, ..), Some(ABORTED)) => {
+            (
+                Fault::At(point, _) | Fault::Rebuilding(point, ..) | Fault::Erasing(point, _),
+                Some(ABORTED),
+            ) => {
                 *report.died_at.entry(point).or_default() += 1;
             }
             // Not reached in all that time, so it was killed.
@@ -437,6 +474,17 @@ impl<'a> Stage<'a> {
                     let path = format!("/api/admin/projections/{name}/rebuild");
                     asked = Some(tokio::spawn(async move { admin.nudge(&path).await }));
                 }
+                Fault::Erasing(_, after) if since >= *after && asked.is_none() => {
+                    asked = Some(tokio::spawn(leave(
+                        self.seed.wrapping_add(*after),
+                        self.address.subscribe(),
+                        self.db.pool.clone(),
+                        self.shared.clone(),
+                        self.leavers.clone(),
+                    )));
+                }
+                // Somebody has to register and live a little first.
+                Fault::Erasing(..) => {}
                 Fault::Beside(point, after) if since >= *after => {
                     let output = self.program.run(&self.db.url, &["rebuild"], Some(point)).await?;
                     ensure!(
@@ -461,14 +509,16 @@ impl<'a> Stage<'a> {
     }
 
     /// Lets everybody finish what they are at.
-    async fn end(&mut self) -> anyhow::Result<(Vec<Client>, Seen)> {
+    async fn end(&mut self) -> anyhow::Result<(Vec<Client>, Vec<Acknowledged>, Others)> {
         self.stop.store(true, Ordering::Relaxed);
         let mut clients = Vec::new();
         for client in self.clients.drain(..) {
             clients.push(client.await??);
         }
+        let writer = self.writer.take().context("nobody wrote beside the server")?;
+        let beside = writer.await??;
         let reader = self.reader.take().context("nobody followed the log")?;
-        Ok((clients, reader.await??))
+        Ok((clients, beside, Others { seen: reader.await??, ..Others::default() }))
     }
 }
 
@@ -476,7 +526,31 @@ impl Drop for Stage<'_> {
     fn drop(&mut self) {
         self.clients.iter().for_each(JoinHandle::abort);
         self.reader.iter().for_each(JoinHandle::abort);
+        self.writer.iter().for_each(JoinHandle::abort);
     }
+}
+
+/// Somebody comes, does this and that, and asks to be erased. Whatever fails on the way, the fault tells.
+async fn leave(seed: u64, address: Address, pool: PgPool, shared: Shared, leavers: Arc<Mutex<Leavers>>) {
+    let id = Uuid::now_v7().simple().to_string();
+    let name = format!("leaver-{}", id.get(..20).unwrap_or(&id));
+    let Ok(person) = Person::register(&address, &name).await else { return };
+    let mut generator = Generator::new(seed, &name, Role::Collector, shared);
+    for _ in 0..REQUESTS_BEFORE_LEAVING {
+        let request = generator.request();
+        let Ok(delivered) = person.deliver(&request, None).await else { return };
+        generator.learn(&request, &delivered.answer);
+    }
+    let sql = "SELECT command_id::text FROM command_records WHERE actor = $1";
+    let Ok(commands) = sqlx::query_scalar::<_, String>(sql).bind(person.id).fetch_all(&pool).await else {
+        return;
+    };
+    {
+        let mut leavers = leavers.lock().unwrap_or_else(PoisonError::into_inner);
+        leavers.people.push(person.id);
+        leavers.commands.extend(commands);
+    }
+    person.leave().await;
 }
 
 /// Follows the log as any reader does, by asking for what lies after the last position it saw.

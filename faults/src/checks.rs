@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use event_store::EventStore;
 use projections::engine::{Options, Projections};
 use sqlx::{PgPool, Row};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -49,12 +49,31 @@ pub struct Verdict {
     pub complaints: Vec<String>,
 }
 
+/// What stands in the log beside what the clients were told.
+#[derive(Debug, Default)]
+pub struct Others {
+    /// Up to this position everything is somebody else's.
+    pub since: i64,
+    /// What a reader of the log saw meanwhile, in the order in which it saw it; nothing when none read.
+    pub seen: Vec<(i64, Uuid)>,
+    /// Commands whose records were erased with their people.
+    pub forgotten: HashSet<String>,
+}
+
 struct LogRow {
     position: i64,
     event_id: Uuid,
     stream: (String, String),
     sequence: i64,
     command_id: String,
+    event_type: String,
+}
+
+impl LogRow {
+    /// Whether it is part of an erasure, which nobody's request accounts for.
+    fn is_of_erasure(&self) -> bool {
+        self.event_type.ends_with(".erased") || self.event_type == "collection.person_erased"
+    }
 }
 
 struct Record {
@@ -62,23 +81,18 @@ struct Record {
     command_id: String,
 }
 
-/// Compares the log with what was acknowledged, and checks its order. Commands up to the position `since`
-/// count as somebody else's; `seen` is what a reader saw meanwhile, in the order in which it saw it.
+/// Compares the log with what was acknowledged, and checks its order.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn log(
-    pool: &PgPool,
-    since: i64,
-    acknowledged: &[Acknowledged],
-    seen: &[(i64, Uuid)],
-) -> anyhow::Result<Verdict> {
+pub async fn log(pool: &PgPool, acknowledged: &[Acknowledged], others: &Others) -> anyhow::Result<Verdict> {
+    let seen = &others.seen;
     let mut verdict = Verdict::default();
     let rows = events(pool).await?;
     order(&rows, &mut verdict.complaints);
     if !seen.is_empty() {
         let whole: Vec<(i64, Uuid)> = rows.iter().map(|row| (row.position, row.event_id)).collect();
-        if seen != whole {
+        if *seen != whole {
             verdict.complaints.push(format!(
                 "a reader that followed the log saw {} events, and it holds {}: first difference at {:?}",
                 seen.len(),
@@ -88,7 +102,7 @@ pub async fn log(
         }
     }
     let mut commands: HashMap<&str, Vec<i64>> = HashMap::new();
-    for row in rows.iter().filter(|row| row.position > since) {
+    for row in rows.iter().filter(|row| row.position > others.since && !row.is_of_erasure()) {
         commands.entry(&row.command_id).or_default().push(row.position);
     }
     let records = records(pool).await?;
@@ -121,7 +135,7 @@ pub async fn log(
         }
     }
     for (command, positions) in &commands {
-        if !accounted.contains(command) {
+        if !accounted.contains(command) && !others.forgotten.contains(*command) {
             verdict.doubled += 1;
             verdict.complaints.push(format!("nobody was told of command {command}, at {positions:?}"));
         }
@@ -151,8 +165,8 @@ fn order(rows: &[LogRow], complaints: &mut Vec<String>) {
 }
 
 async fn events(pool: &PgPool) -> anyhow::Result<Vec<LogRow>> {
-    let sql = "SELECT position, event_id, aggregate_type, aggregate_id, sequence, metadata->>'command_id' \
-               FROM events ORDER BY position";
+    let sql = "SELECT position, event_id, aggregate_type, aggregate_id, sequence, metadata->>'command_id', \
+               event_type FROM events ORDER BY position";
     sqlx::query(sql)
         .fetch_all(pool)
         .await?
@@ -164,6 +178,7 @@ async fn events(pool: &PgPool) -> anyhow::Result<Vec<LogRow>> {
                 stream: (row.try_get(2)?, row.try_get(3)?),
                 sequence: row.try_get(4)?,
                 command_id: row.try_get(5)?,
+                event_type: row.try_get(6)?,
             })
         })
         .collect()
@@ -236,6 +251,63 @@ pub async fn caught_up(pool: &PgPool) -> anyhow::Result<i64> {
         ensure!(begun.elapsed() < CAUGHT_UP_WITHIN, "read models stay at {least} while the log is at {head}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Waits until every erasure is finished, and looks for what is left of these people.
+///
+/// # Errors
+/// When an erasure does not finish.
+pub async fn erased(pool: &PgPool, people: &[Uuid]) -> anyhow::Result<Vec<String>> {
+    let begun = Instant::now();
+    loop {
+        let sql = "SELECT count(*) FROM erasures WHERE finished_at IS NULL";
+        let unfinished: i64 = sqlx::query_scalar(sql).fetch_one(pool).await?;
+        if unfinished == 0 {
+            break;
+        }
+        ensure!(begun.elapsed() < CAUGHT_UP_WITHIN, "{unfinished} erasures do not finish");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let personal: Vec<String> = sqlx::query_scalar(
+        "SELECT table_name::text FROM information_schema.columns JOIN information_schema.tables \
+         USING (table_schema, table_name) \
+         WHERE table_schema = 'public' AND column_name = 'user_id' AND table_type = 'BASE TABLE' \
+         AND table_name <> 'erasures'",
+    )
+    .fetch_all(pool)
+    .await?;
+    ensure!(personal.iter().any(|table| table == "owned_items"), "no table of people's things: {personal:?}");
+    let mut questions: Vec<(String, String)> = personal
+        .into_iter()
+        .map(|table| (format!("SELECT count(*) FROM {table} WHERE user_id = $1"), table))
+        .collect();
+    for (table, holds) in [
+        ("users", "id = $1"),
+        ("command_records", "actor = $1"),
+        (
+            "events",
+            "owner_id = $1 AND event_type NOT LIKE '%.erased' AND event_type <> 'collection.person_erased'",
+        ),
+    ] {
+        questions.push((format!("SELECT count(*) FROM {table} WHERE {holds}"), table.to_owned()));
+    }
+    let mut complaints = Vec::new();
+    for person in people {
+        let known: i64 = sqlx::query_scalar("SELECT count(*) FROM erasures WHERE user_id = $1")
+            .bind(person)
+            .fetch_one(pool)
+            .await?;
+        if known == 0 {
+            complaints.push(format!("{person} asked to be erased, and nothing is known of it"));
+        }
+        for (sql, table) in &questions {
+            let left: i64 = sqlx::query_scalar(sql).bind(person).fetch_one(pool).await?;
+            if left > 0 {
+                complaints.push(format!("{left} rows of {person}, who was erased, are left in {table}"));
+            }
+        }
+    }
+    Ok(complaints)
 }
 
 /// Every table of the read models: its rows in order as text, its columns and its indexes.

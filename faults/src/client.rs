@@ -127,6 +127,7 @@ impl Person {
                 if answer.status == 200 {
                     return Ok(answer);
                 }
+                ensure!(answer.status != 500, "{path} answers 500 {}", answer.body);
                 ensure!(begun.elapsed() < PATIENCE, "{path} answers {} {}", answer.status, answer.body);
             }
             ensure!(begun.elapsed() < PATIENCE, "{path} is not answered");
@@ -152,6 +153,14 @@ impl Person {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => return Ok(items),
             }
+        }
+    }
+
+    /// Asks to be erased, and does not care for the answer.
+    pub async fn leave(&self) {
+        if let Ok(base) = self.base().await {
+            let body = json!({"current_password": PASSWORD});
+            let _ = self.http.delete(format!("{base}/api/me")).json(&body).send().await;
         }
     }
 

@@ -112,6 +112,12 @@ impl Catalogue {
     pub fn know(&mut self, figures: impl IntoIterator<Item = Uuid>) {
         self.figures.extend(figures);
     }
+
+    /// Every figure, merged ones too.
+    #[must_use]
+    pub fn figures(&self) -> Vec<Uuid> {
+        self.figures.iter().copied().collect()
+    }
 }
 
 /// One person's catalogue is everybody's.

@@ -6,6 +6,7 @@
 //! | `server.rs` | the real program as a process |
 //! | `generator.rs` | random requests, and a small model of what came of them |
 //! | `client.rs` | sending a request until it is answered |
+//! | `beside.rs` | another process that writes |
 //! | `campaign.rs` | servers that die, one after another, under clients that do not give up |
 //! | `checks.rs` | what must hold afterwards: the log, the acknowledged writes, the tables |
 //!
@@ -14,6 +15,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "only JSON is indexed, which gives null for what is not there")]
 
+pub mod beside;
 pub mod campaign;
 pub mod checks;
 pub mod client;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use database::testing::TestDb;
-use faults::checks::{self, Acknowledged, Verdict};
+use faults::checks::{self, Acknowledged, Others, Verdict};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -44,7 +44,7 @@ fn told(key: &str, status: u16, position: Option<i64>) -> Acknowledged {
 }
 
 async fn judged(pool: &PgPool, acknowledged: &[Acknowledged]) -> Verdict {
-    checks::log(pool, 0, acknowledged, &[]).await.unwrap()
+    checks::log(pool, acknowledged, &Others::default()).await.unwrap()
 }
 
 fn says(verdict: &Verdict, words: &str) -> bool {
@@ -100,6 +100,24 @@ async fn half_a_command_a_gap_and_another_position_are_found() {
 }
 
 #[tokio::test]
+async fn what_is_left_of_an_erased_person_is_found() {
+    let db = TestDb::new().await;
+    checks::read_models(&db.pool).await.unwrap();
+    let complaints = checks::erased(&db.pool, &[ALICE]).await.unwrap();
+    assert!(complaints.iter().any(|one| one.contains("nothing is known")), "{complaints:?}");
+    for left in [
+        "INSERT INTO erasures (user_id, finished_at) VALUES ($1, now())",
+        "INSERT INTO achievements (user_id, code, tier, unlocked_at) VALUES ($1, 'x', 'gold', now())",
+    ] {
+        sqlx::query(left).bind(ALICE).execute(&db.pool).await.unwrap();
+    }
+    record(&db.pool, "a", 1, 2).await;
+    let complaints = checks::erased(&db.pool, &[ALICE]).await.unwrap().join("; ");
+    assert!(complaints.contains("left in achievements") && complaints.contains("left in command_records"));
+    assert!(!complaints.contains("nothing is known"), "{complaints}");
+}
+
+#[tokio::test]
 async fn a_refusal_with_a_record_is_a_contradiction() {
     let (db, mut acknowledged) = sound().await;
     record(&db.pool, "c", 3, 3).await;
@@ -116,9 +134,11 @@ async fn a_reader_that_missed_an_event_is_noticed() {
         .fetch_all(&db.pool)
         .await
         .unwrap();
-    let verdict = checks::log(&db.pool, 0, &acknowledged, &all).await.unwrap();
+    let others = Others { seen: all.clone(), ..Others::default() };
+    let verdict = checks::log(&db.pool, &acknowledged, &others).await.unwrap();
     assert!(verdict.complaints.is_empty(), "{:?}", verdict.complaints);
-    let verdict = checks::log(&db.pool, 0, &acknowledged, &[all[0], all[2]]).await.unwrap();
+    let others = Others { seen: vec![all[0], all[2]], ..Others::default() };
+    let verdict = checks::log(&db.pool, &acknowledged, &others).await.unwrap();
     assert!(says(&verdict, "a reader that followed the log"), "{:?}", verdict.complaints);
 }
 

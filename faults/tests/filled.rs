@@ -4,7 +4,7 @@
 
 use database::testing::TestDb;
 use faults::campaign::{self, Report, Tally};
-use faults::checks;
+use faults::checks::{self, Others};
 use faults::generator::{Catalogue, NONSENSE, Shared};
 use faults::server::{Program, Started};
 use std::path::Path;
@@ -52,7 +52,8 @@ async fn after_import_demo_and_a_thousand_commands_verify_and_rebuild_find_every
 
     let models = checks::read_models(&db.pool).await.unwrap();
     let mut report = Report::default();
-    campaign::judge(&program, &db, &models, people, (since, &[]), &mut report).await.unwrap();
+    let others = Others { since, ..Others::default() };
+    campaign::judge(&program, &db, &models, (people, Vec::new()), &others, &mut report).await.unwrap();
     println!("{} accepted, {} refused: {:?}", report.acknowledged, report.refused, report.kinds);
     let complaints = report.complaints.join("\n");
     assert!(complaints.is_empty(), "seed {seed}:\n{complaints}");
