@@ -22,6 +22,7 @@ const PUBLIC_URL: &str = "PUBLIC_URL";
 const RATE_LIMIT_ENABLED: &str = "RATE_LIMIT_ENABLED";
 const TRUSTED_PROXY_HOPS: &str = "TRUSTED_PROXY_HOPS";
 const ALLOW_LOCAL_SIGNUP: &str = "ALLOW_LOCAL_SIGNUP";
+const METRICS_TOKEN: &str = "METRICS_TOKEN";
 const LOG_FORMAT: &str = "LOG_FORMAT";
 const RUST_LOG: &str = "RUST_LOG";
 
@@ -61,6 +62,12 @@ pub const VARIABLES: &[Variable] = &[
         meaning: "Whether anybody may register. Admins can always make accounts on the command line",
     },
     Variable {
+        name: METRICS_TOKEN,
+        default: "unset",
+        meaning: "Lets whoever sends it as a bearer token read /metrics; admins who are signed in always can. \
+                  At least 16 characters",
+    },
+    Variable {
         name: LOG_FORMAT,
         default: "text",
         meaning: "text or json, one line per record, on standard error",
@@ -75,6 +82,27 @@ pub enum LogFormat {
     Text,
     /// For collectors of logs: one JSON object a line.
     Json,
+}
+
+/// Fewer characters could be guessed.
+const SHORTEST_SECRET: usize = 16;
+
+/// A secret that no log line shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 /// Where people reach the server.
@@ -146,6 +174,8 @@ pub struct Config {
     pub trusted_proxy_hops: usize,
     /// Whether anybody may register.
     pub allow_local_signup: bool,
+    /// Opens `/metrics`, when there is one.
+    pub metrics_token: Option<Secret>,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -188,6 +218,7 @@ impl Config {
                 })
                 .unwrap_or(0),
             allow_local_signup: read.switch(ALLOW_LOCAL_SIGNUP, true),
+            metrics_token: read.secret(METRICS_TOKEN),
             log_format: read
                 .parsed(LOG_FORMAT, "is neither text nor json", |text| match text {
                     "text" => Some(LogFormat::Text),
@@ -217,6 +248,16 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             self.faults.push(format!("{name}: {text:?} {fault}"));
         }
         value
+    }
+
+    /// What is wrong with a secret is told without showing it.
+    fn secret(&mut self, name: &str) -> Option<Secret> {
+        let text = self.text(name)?;
+        if text.chars().count() < SHORTEST_SECRET {
+            self.faults.push(format!("{name}: has fewer than {SHORTEST_SECRET} characters"));
+            return None;
+        }
+        Some(Secret(text))
     }
 
     fn switch(&mut self, name: &str, default: bool) -> bool {

@@ -12,7 +12,7 @@ use operational::{
 };
 use serde::{Deserialize, Serialize};
 use time::Duration;
-use tower_sessions::{Expiry, Session, SessionManagerLayer, cookie::SameSite};
+use tower_sessions::{Expiry, Session, SessionManagerLayer, cookie::SameSite, session, session_store};
 use tower_sessions_sqlx_store::PostgresStore;
 
 use crate::{problem::Problem, state::AppState};
@@ -59,6 +59,14 @@ pub fn layer(state: &AppState) -> Result<SessionManagerLayer<PostgresStore>, Str
         .with_expiry(Expiry::OnInactivity(LIFETIME)))
 }
 
+/// Sessions are rows: what goes wrong with one that can be read at all is the database's absence.
+fn unreadable(error: session::Error) -> Problem {
+    match error {
+        session::Error::Store(session_store::Error::Backend(cause)) => Problem::away(cause),
+        other => Problem::internal(other),
+    }
+}
+
 /// Finds out who a request comes from. The answer is kept with the request, so asking again costs nothing.
 ///
 /// # Errors
@@ -77,7 +85,7 @@ pub async fn visitor(parts: &mut Parts, state: &AppState) -> Result<Visitor, Pro
 }
 
 async fn resolve(session: &Session, state: &AppState) -> Result<Visitor, Problem> {
-    let Some(mut signed_in) = session.get::<SignedIn>(KEY).await.map_err(Problem::internal)? else {
+    let Some(mut signed_in) = session.get::<SignedIn>(KEY).await.map_err(unreadable)? else {
         return Ok(Visitor::Anonymous);
     };
     let Some(user) = users::by_id(&state.pool, signed_in.user_id).await? else {
@@ -92,7 +100,7 @@ async fn resolve(session: &Session, state: &AppState) -> Result<Visitor, Problem
     let now = Utc::now();
     if now.signed_duration_since(signed_in.renewed_at) > RENEWED_EVERY {
         signed_in.renewed_at = now;
-        session.insert(KEY, signed_in).await.map_err(Problem::internal)?;
+        session.insert(KEY, signed_in).await.map_err(unreadable)?;
     }
     Ok(Visitor::Known(Box::new(user)))
 }
@@ -103,10 +111,10 @@ async fn resolve(session: &Session, state: &AppState) -> Result<Visitor, Problem
 /// When the session cannot be written.
 pub async fn sign_in(session: &Session, user: &User) -> Result<(), Problem> {
     session.clear().await;
-    session.cycle_id().await.map_err(Problem::internal)?;
+    session.cycle_id().await.map_err(unreadable)?;
     let signed_in =
         SignedIn { user_id: user.id, generation: user.session_generation, renewed_at: Utc::now() };
-    session.insert(KEY, signed_in).await.map_err(Problem::internal)
+    session.insert(KEY, signed_in).await.map_err(unreadable)
 }
 
 /// Ends the session and takes its cookie away. Without one it does nothing.
@@ -114,5 +122,5 @@ pub async fn sign_in(session: &Session, user: &User) -> Result<(), Problem> {
 /// # Errors
 /// When the session cannot be deleted.
 pub async fn sign_out(session: &Session) -> Result<(), Problem> {
-    session.flush().await.map_err(Problem::internal)
+    session.flush().await.map_err(unreadable)
 }

@@ -14,6 +14,7 @@ pub mod guard;
 pub mod http;
 pub mod identity;
 pub mod ledger;
+pub mod moments;
 pub mod pages;
 pub mod perform;
 pub mod problem;

@@ -269,6 +269,13 @@ impl Problem {
         INTERNAL.into()
     }
 
+    /// A 503: the database does not answer. The cause goes to the log.
+    #[must_use]
+    pub fn away(cause: impl std::fmt::Display) -> Self {
+        tracing::error!(%cause, "the database does not answer");
+        Self::from(DATABASE_UNAVAILABLE).header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+    }
+
     /// Its status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -331,13 +338,28 @@ impl From<Refusal> for Problem {
     }
 }
 
+/// Whether the database is away, on its way up or down, or full of connections: nobody's mistake, and over in
+/// a while.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::WorkerCrashed => true,
+        // 08: the connection broke. 53: no room for more. 57P: the server ends, crashed or is starting.
+        sqlx::Error::Database(cause) => cause
+            .code()
+            .is_some_and(|code| ["08", "53", "57P"].into_iter().any(|class| code.starts_with(class))),
+        _ => false,
+    }
+}
+
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
-                tracing::error!(%error, "the database does not answer");
-                Self::from(DATABASE_UNAVAILABLE).header(header::RETRY_AFTER, HeaderValue::from_static("5"))
-            }
+            away if is_away(away) => Self::away(error),
             // Class 22 says that a value itself is unacceptable, and values come from the caller.
             sqlx::Error::Database(cause) if cause.code().is_some_and(|code| code.starts_with("22")) => {
                 tracing::warn!(%error, "the database refused a value that no check had refused before");
@@ -386,6 +408,10 @@ pub async fn reword(request: Request<Body>, next: Next) -> Response {
     let ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == MEDIA_TYPE);
     if ours || !(status.is_client_error() || status.is_server_error()) {
         return response;
+    }
+    // Of the libraries around the routes only the session layer answers so, when it cannot save a session.
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        return Problem::away("a session could not be saved").into_response();
     }
     let kind = match status {
         StatusCode::NOT_FOUND => NOT_FOUND,
@@ -437,7 +463,7 @@ pub struct ProblemBody {
 #[must_use]
 pub fn documented(groups: &[&[Kind]]) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
     let mut by_status: BTreeMap<u16, BTreeMap<&str, Kind>> = BTreeMap::new();
-    for kind in groups.iter().flat_map(|group| group.iter()).chain(&[INTERNAL]) {
+    for kind in groups.iter().flat_map(|group| group.iter()).chain(&[INTERNAL, DATABASE_UNAVAILABLE]) {
         by_status.entry(kind.status.as_u16()).or_default().insert(kind.code, *kind);
     }
     by_status
@@ -517,6 +543,21 @@ mod tests {
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         let body = String::from_utf8(body.to_vec()).unwrap();
         assert!(body.contains("\"internal\"") && !body.contains("secret"), "{body}");
+    }
+
+    #[test]
+    fn a_database_that_is_away_is_no_fault_of_ours() {
+        let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        for error in [
+            sqlx::Error::PoolTimedOut,
+            sqlx::Error::WorkerCrashed,
+            sqlx::Error::Io(broken),
+            sqlx::Error::Protocol("expected more".to_owned()),
+        ] {
+            let problem = Problem::from(error);
+            assert_eq!((problem.status().as_u16(), problem.code()), (503, "database_unavailable"));
+        }
+        assert_eq!(Problem::from(sqlx::Error::RowNotFound).code(), "internal");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::{
 fn resources(state: &AppState) -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(http::docs::description())
         .merge(http::health::routes())
+        .merge(http::metrics::routes())
         .merge(http::auth::routes(state))
         .merge(http::me::routes())
         .merge(http::figure_types::routes())

@@ -11,6 +11,7 @@ mod home;
 mod lock;
 mod server;
 
+use account::Account;
 use binaries::Binaries;
 use home::Home;
 pub use lock::{ServeLock, ServeLockError};
@@ -19,6 +20,8 @@ use sqlx::{Connection, PgConnection};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
@@ -33,6 +36,10 @@ const PORT: u16 = 5432;
 const JOIN_PATIENCE: Duration = Duration::from_secs(60);
 /// Longer than starting or stopping may take.
 const LOCK_PATIENCE: Duration = Duration::from_secs(660);
+/// How often a watched server is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The longest pause between two attempts to start a server that does not start.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Whether committed data must survive a crash of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +206,9 @@ pub struct Cluster {
     home: Home,
     socket_dir: PathBuf,
     use_lock: File,
+    options: ClusterOptions,
+    /// Set once this use ends on purpose; gone when it just ends.
+    released: Arc<AtomicBool>,
 }
 
 impl Cluster {
@@ -253,7 +263,19 @@ impl Cluster {
             }
             outcome => outcome,
         }?;
-        Ok(Self { data_dir, home, socket_dir, use_lock })
+        let released = Arc::new(AtomicBool::new(false));
+        Ok(Self { data_dir, home, socket_dir, use_lock, options: *options, released })
+    }
+
+    /// Starts the server again whenever it ends under this use, such as by a `kill -9`, until the use ends.
+    pub fn watch(&self) {
+        let watched = Watched {
+            data_dir: self.data_dir.clone(),
+            home: self.home.clone(),
+            options: self.options,
+            released: Arc::downgrade(&self.released),
+        };
+        tokio::spawn(watched.keep_running());
     }
 
     async fn make_database(&self) -> Result<(), sqlx::Error> {
@@ -326,6 +348,8 @@ impl Cluster {
     /// [`ClusterError::Stop`] when the server does not stop; the use has ended all the same.
     pub async fn release(self) -> Result<(), ClusterError> {
         tokio::task::spawn_blocking(move || {
+            // Before the lock: whoever watches would else wait for it and start what was just stopped.
+            self.released.store(true, Ordering::SeqCst);
             let _stopping = lock::exclusive(&self.data_dir, lock::START, LOCK_PATIENCE)?;
             drop(self.use_lock);
             match lock::last_user(&self.data_dir)? {
@@ -335,6 +359,54 @@ impl Cluster {
         })
         .await
         .map_err(|_| ClusterError::Interrupted)?
+    }
+}
+
+/// What is needed to start a server again.
+#[derive(Clone)]
+struct Watched {
+    data_dir: PathBuf,
+    home: Home,
+    options: ClusterOptions,
+    released: Weak<AtomicBool>,
+}
+
+impl Watched {
+    fn is_over(&self) -> bool {
+        self.released.upgrade().is_none_or(|released| released.load(Ordering::SeqCst))
+    }
+
+    async fn keep_running(self) {
+        let mut pause = LOOK_EVERY;
+        loop {
+            tokio::time::sleep(pause).await;
+            if self.is_over() {
+                return;
+            }
+            let (watched, runtime) = (self.clone(), Handle::current());
+            match tokio::task::spawn_blocking(move || watched.look(&runtime)).await {
+                Ok(Ok(())) => pause = LOOK_EVERY,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "PostgreSQL ended and could not be started again");
+                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+                }
+                Err(_shutting_down) => return,
+            }
+        }
+    }
+
+    fn look(&self, runtime: &Handle) -> Result<(), ClusterError> {
+        if !server::is_stopped(&self.home) {
+            return Ok(());
+        }
+        let _starting = lock::exclusive(&self.data_dir, lock::START, LOCK_PATIENCE)?;
+        if self.is_over() || !server::is_stopped(&self.home) {
+            return Ok(());
+        }
+        tracing::warn!("PostgreSQL ended; starting it again");
+        let account = Account::for_existing(&self.home.data())?;
+        let programs = || Binaries::find(&account, server::made_by(&self.home), self.home.store(), runtime);
+        server::run(&self.home, &account, &self.options, programs).map(drop)
     }
 }
 

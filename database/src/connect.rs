@@ -135,7 +135,8 @@ impl Database {
         }
     }
 
-    /// Connects and checks version and encoding, without migrating.
+    /// Connects and checks version and encoding, without migrating. A private cluster that ends later is
+    /// started again.
     ///
     /// # Errors
     /// [`ConnectError`].
@@ -150,7 +151,10 @@ impl Database {
             Source::Private(data_dir) => {
                 let cluster = Cluster::join_or_start(data_dir).await?;
                 match checked_pool(cluster.options(), false).await {
-                    Ok(pool) => Ok(Self { pool, url: cluster.url(), cluster: Some(cluster) }),
+                    Ok(pool) => {
+                        cluster.watch();
+                        Ok(Self { pool, url: cluster.url(), cluster: Some(cluster) })
+                    }
                     Err(error) => {
                         if let Err(stop) = cluster.release().await {
                             tracing::warn!(error = %stop, "the private cluster did not stop");

@@ -3,6 +3,8 @@
 
 use database::testing::{ScratchFolder, TestDb};
 use database::{ConnectError, Database, MIGRATOR, MigrationError, Source, migrate};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use sqlx::PgPool;
 
 async fn applied(pool: &PgPool) -> usize {
@@ -22,6 +24,40 @@ async fn a_data_folder_opens_migrated_and_closes() {
         database.close().await.unwrap();
     }
     assert!(!folder.path().join("postgres/data/postmaster.pid").exists());
+}
+
+#[tokio::test]
+async fn a_private_server_that_is_killed_comes_back_under_a_process_that_uses_it() {
+    let folder = ScratchFolder::new();
+    let database = Database::open(&Source::from_env_or_private(None, folder.path())).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE mark (id int); INSERT INTO mark VALUES (1)")
+        .execute(&database.pool)
+        .await
+        .unwrap();
+    let (server, data): (i32, String) = {
+        let sql = "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int, \
+                   current_setting('data_directory')";
+        sqlx::query_as(sql).fetch_one(&database.pool).await.unwrap()
+    };
+    kill(Pid::from_raw(server), Signal::SIGKILL).unwrap();
+    let pid_file = std::path::Path::new(&data).join("postmaster.pid");
+    let is_another = || {
+        let text = std::fs::read_to_string(&pid_file).unwrap_or_default();
+        !text.is_empty() && !text.starts_with(&format!("{server}\n"))
+    };
+    let marks = loop {
+        // A connection of before may still be answered by what the dead server left behind.
+        if is_another() {
+            let counted = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM mark");
+            if let Ok(marks) = counted.fetch_one(&database.pool).await {
+                break marks;
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert_eq!(marks, 1);
+    database.close().await.unwrap();
+    assert!(!pid_file.exists(), "whoever closes it stops it, and nobody starts it again");
 }
 
 #[tokio::test]

@@ -3,11 +3,9 @@
 use std::{
     collections::HashMap,
     io::{self, IsTerminal, Write},
-    str::FromStr,
 };
 
 use anyhow::{Context, bail};
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use domain::{ids::UserId, stream::Position};
 use event_store::{EventFilter, RawEvent};
 use operational::users::{self, Username};
@@ -15,7 +13,10 @@ use serde_json::{Value, value::RawValue};
 use sqlx::PgPool;
 
 use super::instance::{self, Instance, Interrupted};
-use crate::config::Config;
+use crate::{
+    config::Config,
+    moments::{Since, Until},
+};
 
 /// How many events are read at once.
 const PAGE: u32 = 500;
@@ -186,59 +187,5 @@ async fn account(pool: &PgPool, who: &str) -> anyhow::Result<UserId> {
     match found {
         Some(user) => Ok(user.id),
         None => bail!("there is no account {who:?}"),
-    }
-}
-
-/// The first moment that counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Since(DateTime<Utc>);
-
-/// The last moment that counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Until(DateTime<Utc>);
-
-const NO_TIME: &str = "is neither a day such as 2026-01-17 nor a moment such as 2026-01-17T09:30:00Z";
-
-fn moment(text: &str) -> Result<DateTime<Utc>, &'static str> {
-    DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc()).map_err(|_no_moment| NO_TIME)
-}
-
-fn midnight(day: NaiveDate) -> DateTime<Utc> {
-    day.and_time(NaiveTime::MIN).and_utc()
-}
-
-impl FromStr for Since {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(midnight).or_else(|_no_day| moment(text)).map(Self)
-    }
-}
-
-impl FromStr for Until {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let Ok(day) = text.parse::<NaiveDate>() else { return moment(text).map(Self) };
-        let after = day.checked_add_days(Days::new(1)).ok_or(NO_TIME)?;
-        Ok(Self(midnight(after) - TimeDelta::microseconds(1)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_is_meant_from_its_beginning_to_its_end() {
-        let since: Since = "2026-01-17".parse().unwrap();
-        let until: Until = "2026-01-17".parse().unwrap();
-        assert_eq!(since.0.to_rfc3339(), "2026-01-17T00:00:00+00:00");
-        assert_eq!(until.0.to_rfc3339(), "2026-01-17T23:59:59.999999+00:00");
-        let exact: Until = "2026-01-17T10:00:00+01:00".parse().unwrap();
-        assert_eq!(exact.0.to_rfc3339(), "2026-01-17T09:00:00+00:00");
-        for wrong in ["yesterday", "2026-02-30", "", "2026-01-17 10:00"] {
-            assert!(wrong.parse::<Since>().is_err() && wrong.parse::<Until>().is_err(), "{wrong}");
-        }
     }
 }

@@ -6,6 +6,7 @@ mod events;
 mod import;
 mod instance;
 mod progress;
+mod projections;
 mod rebuild;
 mod serve;
 mod verify;
@@ -47,6 +48,8 @@ enum Command {
     Rebuild(rebuild::Args),
     /// Compare the read models with a fresh fold of the log
     Verify(verify::Args),
+    /// See and operate the read models: pause, resume, retry, skip
+    Projections(projections::Args),
     /// Read the log
     Events(events::Args),
     /// Look after the instance
@@ -90,6 +93,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Demo(args) => demo::run(config, args).await,
             Command::Rebuild(args) => rebuild::run(config, args).await,
             Command::Verify(args) => verify::run(config, args).await,
+            Command::Projections(args) => projections::run(config, args).await,
             Command::Events(args) => events::run(config, args).await,
             Command::Admin(args) => admin::run(config, args).await,
         }

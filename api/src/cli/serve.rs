@@ -12,7 +12,14 @@ use tokio::{
 };
 
 use super::demo;
-use crate::{config::Config, erasure, http::docs, ledger::Ledger, router, state::AppState};
+use crate::{
+    config::Config,
+    erasure,
+    http::{docs, metrics},
+    ledger::Ledger,
+    router,
+    state::AppState,
+};
 
 /// How long requests in flight get once the server is told to stop.
 const LAST_CALL: Duration = Duration::from_secs(20);
@@ -47,6 +54,7 @@ pub(super) async fn run(mut config: Config, args: Args) -> anyhow::Result<()> {
 
 async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<()> {
     let listen = config.listen;
+    metrics::start();
     let ledger = Ledger::open(&pool).await.context("the ledger cannot be opened")?;
     let folding = ledger.projections.run();
     let state = AppState::new(config, pool, ledger, super::passwords()?);
@@ -59,6 +67,7 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     let mut signals = Signals::new()?;
     tokio::spawn(clean_up(state.clone()));
     tokio::spawn(erasure::keep_going(state.clone()));
+    tokio::spawn(metrics::keep_up(state.clone()));
     let server = {
         let stopping = state.clone();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();

@@ -156,6 +156,10 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if bytes.is_empty() {
         return Err(Problem::from(MALFORMED_JSON).detail("the body is empty; send a JSON value"));
     }
+    // serde_json does not look into the values of fields that it passes over.
+    if std::str::from_utf8(bytes).is_err() {
+        return Err(Problem::from(MALFORMED_JSON).detail("the body is not UTF-8"));
+    }
     refuse_nul(bytes)?;
     let mut unknown = None;
     let mut track = serde_path_to_error::Track::new();

@@ -35,15 +35,16 @@ const WRONG_CREDENTIALS: Kind =
 
 problems!(RegisterProblems = problem::BODY, &[SIGNUP_CLOSED, USERNAME_TAKEN, EMAIL_TAKEN, TOO_MANY_ATTEMPTS]);
 problems!(LoginProblems = problem::BODY, &[WRONG_CREDENTIALS, SUSPENDED, TOO_MANY_ATTEMPTS]);
-problems!(LogoutProblems = problem::WRITE, &[TOO_MANY_ATTEMPTS]);
+problems!(LogoutProblems = problem::WRITE);
 
-/// The routes of this resource. All of them count as attempts of the address they come from.
+/// The routes of this resource. Signing up and in count as attempts of the address they come from; nobody is
+/// kept from signing out.
 pub fn routes(state: &AppState) -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(register))
         .routes(routes!(login))
-        .routes(routes!(logout))
         .layer(from_fn_with_state(state.clone(), attempts::limit))
+        .routes(routes!(logout))
 }
 
 /// Who wants an account.

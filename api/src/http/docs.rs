@@ -1,5 +1,7 @@
 //! `/api/openapi.json`, and `/api/docs` to read it and try it on.
 
+use std::collections::BTreeSet;
+
 use axum::{
     Router,
     body::Bytes,
@@ -81,6 +83,41 @@ fn name_operations(document: &mut Value) {
     }
 }
 
+/// The names of the schemas that a part of the document refers to.
+fn referred(part: &Value, into: &mut Vec<String>) {
+    match part {
+        Value::Object(members) => {
+            let name = members.get("$ref").and_then(Value::as_str);
+            into.extend(name.and_then(|name| name.strip_prefix("#/components/schemas/")).map(str::to_owned));
+            members.values().for_each(|member| referred(member, into));
+        }
+        Value::Array(items) => items.iter().for_each(|item| referred(item, into)),
+        _ => {}
+    }
+}
+
+/// Bodies with fields that a route does not know are refused, so their schemas say so.
+fn close_bodies(document: &mut Value) {
+    let mut names = Vec::new();
+    for item in document.get("paths").and_then(Value::as_object).into_iter().flat_map(|paths| paths.values())
+    {
+        for operation in item.as_object().into_iter().flat_map(|item| item.values()) {
+            referred(operation.pointer("/requestBody/content").unwrap_or(&Value::Null), &mut names);
+        }
+    }
+    let mut closed = BTreeSet::new();
+    while let Some(name) = names.pop() {
+        let Some(schema) = document.pointer_mut(&format!("/components/schemas/{name}")) else { continue };
+        if !closed.insert(name) {
+            continue;
+        }
+        referred(schema, &mut names);
+        if let Some(schema) = schema.as_object_mut().filter(|schema| schema.contains_key("properties")) {
+            schema.insert("additionalProperties".to_owned(), false.into());
+        }
+    }
+}
+
 /// The routes that show the document.
 ///
 /// # Errors
@@ -88,6 +125,7 @@ fn name_operations(document: &mut Value) {
 pub fn routes(openapi: &utoipa::openapi::OpenApi) -> anyhow::Result<Router<AppState>> {
     let mut document = serde_json::to_value(openapi)?;
     name_operations(&mut document);
+    close_bodies(&mut document);
     let document = Bytes::from(serde_json::to_vec(&document)?);
     let page: Router<AppState> = SwaggerUi::new(PAGE)
         .config(Config::from(DOCUMENT).try_it_out_enabled(true).display_request_duration(true))

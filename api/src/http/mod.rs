@@ -17,6 +17,7 @@ pub mod health;
 pub mod imports;
 pub mod locations;
 pub mod me;
+pub mod metrics;
 pub mod owned;
 pub mod preorders;
 pub mod timeline;

@@ -100,7 +100,7 @@ problems!(
 problems!(ActProblems = problem::SIGNED_IN, problem::WRITE, problem::COMMAND, &[PIECE_NOT_FOUND]);
 problems!(
     DeleteProblems = problem::SIGNED_IN,
-    problem::WRITE,
+    problem::BODY,
     problem::COMMAND,
     &[PIECE_NOT_FOUND, PREORDER_LIVE, REFUND_ABOVE_PAID, LOSS_MUST_BE_KEPT, INVALID_AMOUNT],
 );
@@ -359,6 +359,15 @@ pub struct DeleteOwned {
     /// What comes back of its live pre-order, a decimal string: all that was paid. The pre-order is
     /// cancelled with it.
     #[param(value_type = Option<String>)]
+    refund_amount: Option<Given>,
+}
+
+/// What comes back of a live pre-order.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"refund_amount": "30.00"}))]
+pub struct RefundBody {
+    /// A decimal string: all that was paid.
+    #[schema(value_type = Option<String>)]
     refund_amount: Option<Given>,
 }
 
@@ -854,6 +863,7 @@ async fn edit(
     operation_id = "delete_owned",
     security(("session" = [])),
     params(("id" = Uuid, Path, description = "The piece"), DeleteOwned),
+    request_body(content = Option<RefundBody>, description = "The refund, for those who would rather not say it in the query"),
     responses((status = 200, description = "It is gone", body = Deleted), DeleteProblems)
 )]
 async fn delete(
@@ -862,13 +872,20 @@ async fn delete(
     Path(id): Path<Uuid>,
     Query(query): Query<DeleteOwned>,
     IfMatch(expected): IfMatch<PieceVersion>,
-    IdempotencyKey(idempotency): IdempotencyKey,
+    Command { body, idempotency }: Command<RefundBody>,
 ) -> Result<Written<Deleted>, Problem> {
+    let refund = match (query.refund_amount, body.refund_amount) {
+        (Some(_), Some(_)) => {
+            let detail = "state refund_amount in the query or in the body, not in both";
+            return Err(Problem::from(INVALID_FIELD).detail(detail).field("refund_amount"));
+        }
+        (in_query, in_body) => in_query.or(in_body),
+    };
     let command = DeletePieces {
         user_id: caller.user.id,
         piece_ids: vec![PieceId(id)],
         expected,
-        refund: query.refund_amount.map(|given| given.amount("refund_amount")).transpose()?,
+        refund: refund.map(|given| given.amount("refund_amount")).transpose()?,
     };
     let done = state.perform(&caller, idempotency, &command).await?;
     state.readable(done.position, READS, PLACE).await?;

@@ -259,6 +259,9 @@ pub struct PlacePreorderBody {
     #[schema(value_type = Option<String>)]
     #[serde(alias = "release_date_current")]
     release_date: Option<Given>,
+    /// The same, by the name it keeps: the first date that is named is the original one. Either will do.
+    #[schema(value_type = Option<String>)]
+    release_date_original: Option<Given>,
     /// `day`, `month` or `year`: how exact the date is.
     #[schema(value_type = Option<String>, pattern = "^(day|month|year)$")]
     release_date_precision: Option<Given>,
@@ -308,6 +311,9 @@ pub struct ReplacePreorderBody {
     #[schema(value_type = Option<String>)]
     #[serde(alias = "release_date_current")]
     release_date: Option<Given>,
+    /// The same, by the name it keeps: the first date that is named is the original one. Either will do.
+    #[schema(value_type = Option<String>)]
+    release_date_original: Option<Given>,
     /// `day`, `month` or `year`: how exact the date is.
     #[schema(value_type = Option<String>, pattern = "^(day|month|year)$")]
     release_date_precision: Option<Given>,
@@ -945,7 +951,7 @@ async fn place(
     };
     let preorder = fields(
         body.status,
-        body.release_date.as_ref(),
+        first_date(body.release_date.as_ref(), body.release_date_original.as_ref())?,
         body.release_date_precision.as_ref(),
         body.deposit_amount.as_ref(),
         body.tracking_url.as_ref(),
@@ -961,6 +967,19 @@ async fn place(
     };
     let done = state.perform(&caller, idempotency, &command).await?;
     made(&state, &caller, done.answer, done.position).await
+}
+
+/// The date that a pre-order begins with: current and original are one then.
+fn first_date<'a>(
+    current: Option<&'a Given>,
+    original: Option<&'a Given>,
+) -> Result<Option<&'a Given>, Problem> {
+    match (current, original) {
+        (Some(current), Some(original)) if current != original => Err(Problem::from(INVALID_FIELD)
+            .detail("a pre-order begins with one date; record a change of it with slip")
+            .field("release_date_original")),
+        (current, original) => Ok(current.or(original)),
+    }
 }
 
 /// What is said of a pre-order beside its cost and store.
@@ -1289,7 +1308,7 @@ async fn replace(
         cost(body.price_amount.as_ref(), body.shipping_amount.as_ref(), None, body.price_currency.as_ref())?;
     let preorder = fields(
         body.status,
-        body.release_date.as_ref(),
+        first_date(body.release_date.as_ref(), body.release_date_original.as_ref())?,
         body.release_date_precision.as_ref(),
         body.deposit_amount.as_ref(),
         body.tracking_url.as_ref(),

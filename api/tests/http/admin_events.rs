@@ -86,6 +86,8 @@ async fn every_filter_lets_through_what_it_names() {
         ("actor=ALICE&event_type=figure.catalogued".to_owned(), vec![second]),
         (format!("actor={alice_id}"), vec![second, third]),
         (format!("since={}", moment(2)), vec![third]),
+        ("since=2000-01-01".to_owned(), vec![first, second, third]),
+        ("until=2000-01-01".to_owned(), vec![]),
         (format!("until={}", moment(0)), vec![first]),
         (format!("since={}&until={}", moment(1), moment(1)), vec![second]),
         (format!("after={second}"), vec![third]),

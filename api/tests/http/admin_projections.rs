@@ -131,3 +131,149 @@ async fn a_projection_is_rebuilt_by_one_at_a_time() {
     assert_eq!(rebuilt(&root, "figures").await["rebuild"]["state"], "done");
     rebuild().await.ok();
 }
+
+async fn act(root: &TestClient, action: &str) -> crate::support::Answer {
+    root.post(&format!("/api/admin/projections/figures/{action}"), json!({})).await
+}
+
+#[tokio::test]
+async fn only_admins_operate_the_read_models() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    for (client, status, code) in [(&app.visitor(), 401, "not_signed_in"), (&alice, 403, "admin_only")] {
+        for action in ["pause", "resume", "retry"] {
+            act(client, action).await.refused(status, code);
+        }
+        client
+            .post("/api/admin/projections/figures/skip", json!({"reason": "x"}))
+            .await
+            .refused(status, code);
+        client.delete("/api/admin/projections/figures/rebuild").await.refused(status, code);
+        client.get("/api/admin/projections/events").await.refused(status, code);
+    }
+}
+
+#[tokio::test]
+async fn a_paused_read_model_stays_where_it_is_until_it_is_resumed() {
+    let app = TestApp::new().await;
+    let root = app.register_admin("root").await;
+    let seed = app.seed(None);
+    let (_, first) = seed.figure_at("Harbour Pilot Mina").await;
+    app.folded(first).await;
+    let paused = act(&root, "pause").await.ok();
+    assert_eq!((&paused["state"], &paused["phase"]), (&json!("paused"), &json!("paused")));
+    act(&root, "pause").await.refused(409, "not_running");
+    act(&root, "retry").await.refused(409, "not_stopped");
+    let (_, second) = seed.figure_at("Teapot Keeper Io").await;
+    sqlx::query("SELECT pg_sleep(1.1)").execute(&app.db.pool).await.unwrap();
+    let waiting = named(&root, "figures").await;
+    assert_eq!((&waiting["position"], &waiting["lag"]), (&json!(first.0), &json!(second.0 - first.0)));
+    assert!(waiting["lag_seconds"].as_i64().unwrap() >= 1, "{waiting}");
+    act(&root, "resume").await.ok();
+    act(&root, "resume").await.refused(409, "not_paused");
+    app.folded(second).await;
+    let live = named(&root, "figures").await;
+    assert_eq!((&live["phase"], &live["lag"], &live["lag_seconds"]), (&json!("live"), &json!(0), &json!(0)));
+    root.post("/api/admin/projections/nothing/pause", json!({})).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_skip_lets_a_stopped_read_model_go_on_and_stays_on_record() {
+    let app = TestApp::new().await;
+    let root = app.register_admin("root").await;
+    let (mina, position) = app.seed(None).figure_at("Harbour Pilot Mina").await;
+    app.folded(position).await;
+    let skip = async |reason: &str| {
+        root.post("/api/admin/projections/figures/skip", json!({"reason": reason})).await
+    };
+    skip("nothing to skip").await.refused(409, "not_stopped");
+    let poison = seed::from_a_later_release(&app.db.pool, mina).await;
+    for name in ["figures", "collection", "preorders", "activity", "achievements"] {
+        app.stopped(name).await;
+    }
+    let stopped = named(&root, "figures").await;
+    assert_eq!((&stopped["phase"], &stopped["failed_position"]), (&json!("stopped"), &json!(poison.0)));
+    act(&root, "pause").await.refused(409, "not_running");
+    // It cannot fold it this time either.
+    act(&root, "retry").await.ok();
+    app.stopped("figures").await;
+    for reason in ["", "  ", &"x".repeat(501)] {
+        skip(reason).await.refused_field(422, "invalid_field", "reason");
+    }
+    skip(" recorded by a later release ").await.ok();
+    let waited =
+        app.state.projections.wait_for(&["figures"], poison, std::time::Duration::from_secs(60)).await;
+    assert!(waited.is_reached(), "{waited:?}");
+    let figures = named(&root, "figures").await;
+    assert_eq!(figures["state"], "running");
+    assert_eq!(figures["skips"].as_array().unwrap().len(), 1);
+    let me = root.get("/api/me").await.ok();
+    let kept = &figures["skips"][0];
+    assert_eq!((&kept["position"], &kept["skipped_by"]), (&json!(poison.0), &me["id"]));
+    assert_eq!(kept["reason"], "recorded by a later release");
+    assert_eq!(named(&root, "collection").await["skips"], json!([]));
+    app.state.projections.rebuild(&["figures"], |_| ()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cancelled_rebuild_leaves_the_live_tables_and_nothing_else() {
+    let app = TestApp::new().await;
+    let root = app.register_admin("root").await;
+    let (_, position) = app.seed(None).figure_at("Harbour Pilot Mina").await;
+    app.folded(position).await;
+    let path = "/api/admin/projections/figures/rebuild";
+    root.delete(path).await.refused(409, "no_rebuild_running");
+    // A reader keeps the rebuild from its end.
+    let mut reading = app.db.pool.begin().await.unwrap();
+    sqlx::query("SELECT count(*) FROM figures").execute(&mut *reading).await.unwrap();
+    root.post(path, json!({})).await.ok();
+    while named(&root, "figures").await["phase"] != "rebuilding" {
+        tokio::task::yield_now().await;
+    }
+    let cancelled = root.delete(path).await.ok();
+    assert_eq!(cancelled["rebuild"]["state"], "cancelled");
+    root.delete(path).await.refused(409, "no_rebuild_running");
+    while app.scalar::<i64>("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'shadow%'").await > 0 {
+        tokio::task::yield_now().await;
+    }
+    reading.commit().await.unwrap();
+    assert_eq!(app.scalar::<String>("SELECT name FROM figures").await, "Harbour Pilot Mina");
+    while root.post(path, json!({})).await.status == 409 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(rebuilt(&root, "figures").await["rebuild"]["state"], "done");
+}
+
+/// The next `projections` of a stream of server-sent events.
+async fn next(stream: &mut reqwest::Response, read: &mut String) -> Vec<Value> {
+    loop {
+        if let Some((event, rest)) = read.split_once("\n\n") {
+            let (event, rest) = (event.to_owned(), rest.to_owned());
+            *read = rest;
+            if let Some(data) = event.strip_prefix("event: projections\ndata: ") {
+                return serde_json::from_str(data).unwrap();
+            }
+            continue;
+        }
+        let chunk = stream.chunk().await.unwrap().expect("the stream ended");
+        read.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn changes_are_told_as_server_sent_events() {
+    let app = TestApp::new().await;
+    let root = app.register_admin("root").await;
+    let url = format!("{}/api/admin/projections/events", root.base);
+    let mut stream = root.http.get(url).send().await.unwrap();
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let mut read = String::new();
+    let first = next(&mut stream, &mut read).await;
+    assert_eq!(first, all(&root).await);
+    let figures = |all: &[Value]| all.iter().find(|one| one["name"] == "figures").unwrap().clone();
+    act(&root, "pause").await.ok();
+    while figures(&next(&mut stream, &mut read).await)["phase"] != "paused" {}
+    // The stream ends when the server stops, so that stopping does not wait for it.
+    app.state.stop();
+    while stream.chunk().await.unwrap().is_some() {}
+}

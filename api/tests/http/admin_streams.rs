@@ -96,3 +96,46 @@ async fn what_is_no_stream_is_not_found() {
     root.get(&format!("{path}?limit=0")).await.refused_field(422, "invalid_field", "limit");
     root.get(&format!("{path}?cursor=x")).await.refused_field(422, "invalid_cursor", "cursor");
 }
+
+#[tokio::test]
+async fn any_version_shows_its_state_and_what_its_event_changed() {
+    let app = TestApp::new().await;
+    let root = app.register_admin("root").await;
+    let seed = app.seed(None);
+    let mina = seed.figure("Harbour Pilot Mina").await;
+    for n in 2..=4 {
+        seed.rename(mina, &format!("Name {n}")).await;
+    }
+    let path = format!("/api/admin/streams/figure/{mina}");
+    let whole = root.get(&path).await.ok();
+    for at in 1..=4 {
+        let shown = root.get(&format!("{path}?at={at}")).await.ok();
+        let step = &whole["items"][at - 1];
+        for member in ["version", "event_type", "payload", "state"] {
+            assert_eq!(shown[member], step[member], "{member} of version {at}");
+        }
+        assert_eq!(shown["more"], false);
+    }
+    let third = root.get(&format!("{path}?at=3")).await.ok();
+    let difference = third["difference"].as_array().unwrap();
+    assert!(difference.contains(&json!({"path": "/name", "from": "Name 2", "to": "Name 3"})), "{third}");
+    assert!(!difference.iter().any(|one| one["path"] == "/figure_type"), "what stayed is no difference");
+    for wrong in ["0", "-1", "5", "9223372036854775807", "-9223372036854775808"] {
+        root.get(&format!("{path}?at={wrong}")).await.refused_field(422, "invalid_field", "at");
+    }
+    root.get(&format!("{path}?at=first")).await.refused_field(422, "invalid_field", "at");
+    let nobody = uuid::Uuid::nil();
+    root.get(&format!("/api/admin/streams/figure/{nobody}?at=1")).await.refused(404, "not_found");
+    app.register("alice").await.get(&format!("{path}?at=1")).await.refused(403, "admin_only");
+}
+
+#[tokio::test]
+async fn a_version_that_nobody_reads_has_no_state_and_no_difference() {
+    let app = TestApp::new().await;
+    let root = app.register_admin("root").await;
+    let mina = app.seed(None).figure("Harbour Pilot Mina").await;
+    seed::from_a_later_release(&app.db.pool, mina).await;
+    let shown = root.get(&format!("/api/admin/streams/figure/{mina}?at=2")).await.ok();
+    assert_eq!((&shown["state"], &shown["difference"]), (&Value::Null, &Value::Null));
+    assert_eq!(shown["payload"], json!({"by": "a choir"}));
+}

@@ -187,6 +187,20 @@ async fn signing_out_deletes_the_session_on_the_server() {
 }
 
 #[tokio::test]
+async fn nobody_is_kept_from_signing_out() {
+    let app = TestApp::with(&[("RATE_LIMIT_ENABLED", "true")]).await;
+    let alice = app.register("alice").await;
+    loop {
+        let body = json!({"username": "alice", "password": "wrong"});
+        if app.visitor().post("/api/auth/login", body).await.status == 429 {
+            break;
+        }
+    }
+    alice.post("/api/auth/logout", json!({})).await.ok();
+    alice.get("/api/me").await.refused(401, "not_signed_in");
+}
+
+#[tokio::test]
 async fn signing_in_as_somebody_else_leaves_nothing_of_the_first() {
     let app = TestApp::new().await;
     app.register("bob").await;

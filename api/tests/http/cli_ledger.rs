@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     cli::{Server, program, program_at, run},
     seed::{self, Seed},
+    support::TestApp,
 };
 
 const PASSWORD: &str = "a rather long one\n";
@@ -270,4 +271,26 @@ async fn commands_join_the_private_database_of_a_server_and_start_it_without_one
     let alone = verify();
     assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stderr));
     assert_eq!(beside.stdout, alone.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn read_models_are_operated_from_the_command_line() {
+    let app = TestApp::new().await;
+    let (mina, position) = app.seed(None).figure_at("Harbour Pilot Mina").await;
+    app.folded(position).await;
+    let (done, stdout, stderr) = run(&app.db, &["projections", "pause", "figures"], "");
+    assert!(done && stdout.contains("paused"), "{stdout} {stderr}");
+    let (done, stdout, stderr) = run(&app.db, &["projections"], "");
+    assert!(done && stdout.contains("figures") && stdout.contains("paused"), "{stdout} {stderr}");
+    let (done, _, stderr) = run(&app.db, &["projections", "skip", "figures", "--reason", "none"], "");
+    assert!(!done && stderr.contains("not stopped"), "{stderr}");
+    assert!(run(&app.db, &["projections", "resume", "figures"], "").0);
+    seed::from_a_later_release(&app.db.pool, mina).await;
+    app.stopped("figures").await;
+    let (done, stdout, stderr) = run(&app.db, &["projections", "skip", "figures", "--reason", "sung"], "");
+    assert!(done && stdout.contains("for good"), "{stdout} {stderr}");
+    let (_, stdout, _) = run(&app.db, &["projections", "list"], "");
+    assert!(stdout.contains("sung (the command line"), "{stdout}");
+    let (done, _, stderr) = run(&app.db, &["projections", "pause", "nothing"], "");
+    assert!(!done && stderr.contains("there are:"), "{stderr}");
 }

@@ -63,6 +63,25 @@ async fn operation_ids_are_unique_and_references_lead_somewhere() {
     }
 }
 
+#[tokio::test]
+async fn the_schemas_of_bodies_are_as_strict_as_the_routes() {
+    let app = TestApp::new().await;
+    let document = app.visitor().get("/api/openapi.json").await.ok();
+    let mut bodies = BTreeSet::new();
+    for operation in
+        document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values())
+    {
+        collect_references(&operation["requestBody"]["content"]["application/json"], &mut bodies);
+    }
+    assert!(bodies.len() >= 15, "{bodies:?}");
+    for body in bodies {
+        let schema = document.pointer(body.strip_prefix('#').unwrap()).unwrap();
+        if schema.get("properties").is_some() {
+            assert_eq!(schema["additionalProperties"], false, "{body}");
+        }
+    }
+}
+
 fn codes_of(operation: &Value) -> BTreeSet<String> {
     let responses = operation["responses"].as_object().unwrap();
     responses

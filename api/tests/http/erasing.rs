@@ -10,18 +10,18 @@ use crate::{
 };
 
 /// Words that only the person to be erased has ever used.
-const SECRETS: [&str; 5] = ["alice", "behind the wardrobe", "a gift for mother", "Alcove 7", "told nobody"];
+const SECRETS: [&str; 5] = ["alice", "behind the wardrobe", "a gift for mother", "Alcove 7", "told-nobody"];
 
 /// One of everything that a person can have.
 async fn life(alice: &TestClient, figures: &[String; 3]) {
     alice.post("/api/me/locations", json!({"name": "Alcove 7"})).await.made();
     let piece = json!({"figure_id": figures[0], "notes": "behind the wardrobe", "location": "Alcove 7"});
     let keyed =
-        |request: reqwest::RequestBuilder| request.header("idempotency-key", "told nobody").json(&piece);
+        |request: reqwest::RequestBuilder| request.header("idempotency-key", "told-nobody").json(&piece);
     alice.send(Method::POST, "/api/me/owned", keyed).await.made();
-    let wish = json!({"figure_id": figures[1], "note": "a gift for mother"});
-    alice.post("/api/me/wishlist", wish).await.made();
-    let preorder = json!({"figure_id": figures[2], "release_date": "2098-01-20"});
+    let wish = json!({"note": "a gift for mother"});
+    alice.put(&format!("/api/me/wishlist/{}", figures[1]), wish).await.made();
+    let preorder = json!({"figure_id": figures[2], "release_date": "2098-01"});
     let preorder = alice.post("/api/me/preorders", preorder).await.made();
     let slip = format!("/api/me/preorders/{}/slip", preorder["id"].as_str().unwrap());
     alice.post(&slip, json!({"new_date": "2098-05"})).await.ok();

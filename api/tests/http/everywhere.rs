@@ -13,7 +13,7 @@ async fn unknown_routes_and_methods_are_problems() {
     anybody.get("/api/nothing").await.refused(404, "not_found");
     anybody.get("/nothing").await.refused(404, "not_found");
     anybody.get("/api/me/").await.refused(404, "not_found");
-    let answer = anybody.delete("/api/me").await;
+    let answer = anybody.put("/api/me", json!({})).await;
     let allowed = answer.header("allow").to_owned();
     assert!(allowed.contains("GET") && allowed.contains("PATCH"), "{allowed}");
     answer.refused(405, "method_not_allowed");
@@ -27,6 +27,7 @@ async fn bodies_that_cannot_be_read_are_refused() {
     patch(b"").await.refused(400, "malformed_json");
     patch(b"{\"time_zone\":").await.refused(400, "malformed_json");
     patch(b"{\"time_zone\":\"\xff\xfe\"}").await.refused(400, "malformed_json");
+    patch(b"{\"other\":\"\xff\xfe\"}").await.refused(400, "malformed_json");
     patch(b"{\"time_zone\":\"a\0b\"}").await.refused(400, "malformed_json");
     patch(b"{\"time_zone\":\"\\u0000\"}").await.refused_field(422, "invalid_field", "time_zone");
     patch(b"{\"public_profile\":\"yes\"}").await.refused_field(422, "invalid_field", "public_profile");
@@ -38,6 +39,22 @@ async fn bodies_that_cannot_be_read_are_refused() {
     let form = alice.send(Method::PATCH, "/api/me", |request| request.body("public_profile=true")).await;
     form.refused(415, "unsupported_media_type");
     assert_eq!(alice.get("/api/me").await.ok()["public_profile"], false);
+}
+
+#[tokio::test]
+async fn without_a_database_every_answer_is_503() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    app.state.pool.close().await;
+    for path in ["/api/me", "/api/me/owned", "/api/figures", "/api/me/activity"] {
+        let answer = alice.get(path).await;
+        assert!(!answer.header("retry-after").is_empty(), "{path}");
+        assert!(answer.header("set-cookie").is_empty(), "{path} would sign them out");
+        answer.refused(503, "database_unavailable");
+    }
+    alice.post("/api/figures", json!({"name": "Io"})).await.refused(503, "database_unavailable");
+    let login = json!({"username": "alice", "password": PASSWORD});
+    app.visitor().post("/api/auth/login", login).await.refused(503, "database_unavailable");
 }
 
 #[tokio::test]

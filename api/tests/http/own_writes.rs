@@ -133,7 +133,7 @@ async fn the_feed_and_the_achievements_hold_what_one_did_just_before() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
     for done in 1..=8 {
-        let figure = add(&alice, &format!("Mina {done}"), &format!("figure {done}")).await.made();
+        let figure = add(&alice, &format!("Mina {done}"), &format!("figure-{done}")).await.made();
         alice.post("/api/me/preorders", json!({"figure_id": figure["id"]})).await.made();
         let feed = alice.get("/api/me/activity").await.ok();
         assert_eq!(feed["items"].as_array().unwrap().len(), done, "{feed}");

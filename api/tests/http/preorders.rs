@@ -764,6 +764,39 @@ async fn a_new_catalogue_date_is_offered_and_taken_with_a_slip() {
 }
 
 #[tokio::test]
+async fn the_first_date_may_be_given_as_the_original_one() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    let made = placed(&alice, "Teapot Keeper Io", json!({"release_date_original": "2099-05"})).await;
+    assert_eq!(
+        (&made["release_date_original"], &made["release_date_current"]),
+        (&json!("2099-05-01"), &json!("2099-05-01"))
+    );
+    let both = json!({"release_date_original": "2099-05", "release_date_current": "2099-05"});
+    assert_eq!(placed(&alice, "Io", both).await["release_date_precision"], "month");
+    let figure = add(&alice, "Mina", json!({})).await;
+    let two = json!({"release_date_original": "2099-05", "release_date_current": "2099-06"});
+    let answer = alice.post(PLACE, body_of(&figure, two)).await;
+    answer.refused_field(422, "invalid_field", "release_date_original");
+}
+
+#[tokio::test]
+async fn a_refund_may_be_stated_in_the_body_of_a_deletion() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    let made = placed(&alice, "Teapot Keeper Io", json!({})).await;
+    let piece = format!("/api/me/owned/{}", made["owned_item_id"].as_str().unwrap());
+    let delete =
+        async |path: &str, body: Value| alice.send(Method::DELETE, path, |request| request.json(&body)).await;
+    delete(&piece, json!({})).await.refused_field(409, "preorder_live", "refund_amount");
+    delete(&piece, json!({"refund_amount": "10"})).await.refused(409, "loss_must_be_kept");
+    let twice = delete(&format!("{piece}?refund_amount=30"), json!({"refund_amount": "30"})).await;
+    twice.refused_field(422, "invalid_field", "refund_amount");
+    delete(&piece, json!({"refund_amount": "30"})).await.ok();
+    alice.get(&at(&made)).await.refused(404, "preorder_not_found");
+}
+
+#[tokio::test]
 async fn nsfw_figures_are_left_out_of_the_list_for_those_who_hide_them() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;

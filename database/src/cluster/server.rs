@@ -93,6 +93,11 @@ fn state(home: &Home) -> State {
     }
 }
 
+/// Whether no server runs, or is on its way up or down.
+pub(super) fn is_stopped(home: &Home) -> bool {
+    matches!(state(home), State::Stopped)
+}
+
 /// The major version that made the cluster, if there is one.
 pub(super) fn made_by(home: &Home) -> Option<u32> {
     std::fs::read_to_string(home.data().join("PG_VERSION")).ok()?.trim().parse().ok()

@@ -15,6 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::users;
 use crate::{
     extract::{AdminUser, Query},
+    moments::{Since, Until},
     pages::{Cursor, Limit, Page},
     problem::{self, INVALID_FIELD, NOT_FOUND, Problem},
     problems,
@@ -44,11 +45,12 @@ pub struct ListEvents {
     event_type: Option<String>,
     /// Caused by this account: its id or username.
     actor: Option<String>,
-    /// Recorded at this moment or later, in RFC 3339.
-    #[param(example = "2026-01-17T09:30:00Z")]
-    since: Option<DateTime<Utc>>,
-    /// Recorded at this moment or earlier.
-    until: Option<DateTime<Utc>>,
+    /// Recorded at this moment or later: an RFC 3339 time, or a day (UTC), from its beginning on.
+    #[param(value_type = Option<String>, example = "2026-01-17T09:30:00Z")]
+    since: Option<Since>,
+    /// Recorded at this moment or earlier; of a day, until its end.
+    #[param(value_type = Option<String>, example = "2026-01-18")]
+    until: Option<Until>,
     /// How many to list.
     #[serde(default)]
     #[param(value_type = u16, required = false, minimum = 1, maximum = 200, default = 50)]
@@ -163,8 +165,8 @@ async fn list(
         stream_id: query.stream_id,
         event_type: query.event_type,
         actor,
-        since: query.since,
-        until: query.until,
+        since: query.since.map(|since| since.0),
+        until: query.until.map(|until| until.0),
     };
     let wanted = u32::try_from(query.limit.one_more()).unwrap_or(u32::MAX);
     let events = state.store.inspect(&filter, wanted).await?;

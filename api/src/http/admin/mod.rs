@@ -1,5 +1,6 @@
 //! Resources for those who run the instance.
 
+pub mod difference;
 pub mod events;
 pub mod projections;
 pub mod stats;

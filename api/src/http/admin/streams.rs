@@ -11,11 +11,14 @@ use serde_json::{Value, json, value::RawValue};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::events::{EventView, example_event};
+use super::{
+    difference::{StateDifference, differences},
+    events::{EventView, example_event},
+};
 use crate::{
     extract::{AdminUser, Path, Query},
     pages::{Cursor, Limit, Page},
-    problem::{self, NOT_FOUND, Problem},
+    problem::{self, INVALID_FIELD, NOT_FOUND, Problem},
     problems,
     state::AppState,
 };
@@ -41,6 +44,32 @@ pub struct ShowStream {
     /// `next_cursor` of the page before.
     #[param(value_type = Option<String>)]
     cursor: Option<Cursor<i64>>,
+    /// Show this version alone, from 1, and how it differs from the one before. `limit` and `cursor` do not
+    /// matter then.
+    #[param(value_type = Option<i64>, minimum = 1)]
+    at: Option<i64>,
+}
+
+/// Part of a stream.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ShownStream {
+    /// Event by event.
+    Steps(Page<StreamStep>),
+    /// At one version.
+    At(Box<StreamAt>),
+}
+
+/// A stream at one version.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StreamAt {
+    /// The event that made it, and the state after it.
+    #[serde(flatten)]
+    step: StreamStep,
+    /// How the state differs from that of the version before; null when one of them cannot be read.
+    difference: Option<Vec<StateDifference>>,
+    /// Whether there are more differences than are listed.
+    more: bool,
 }
 
 /// An event of a stream, and the state after it.
@@ -65,7 +94,8 @@ fn example_step() -> Value {
 
 /// One stream, event by event.
 ///
-/// For admins. Oldest first, each event with the state after it.
+/// For admins. Oldest first, each event with the state after it. With `at`, one version alone: its event, the state
+/// after it, and how that differs from the state before.
 #[utoipa::path(
     get,
     path = "/api/admin/streams/{type}/{id}",
@@ -77,26 +107,26 @@ fn example_step() -> Value {
         ("id" = String, Path, description = "The stream's id", example = "gtin:04580416940000"),
         ShowStream
     ),
-    responses((status = 200, description = "One page of the stream", body = Page<StreamStep>), ShowProblems)
+    responses((status = 200, description = "One page of the stream", body = ShownStream), ShowProblems)
 )]
 async fn show(
     State(state): State<AppState>,
     _admin: AdminUser,
     Path((kind, id)): Path<(String, String)>,
     Query(query): Query<ShowStream>,
-) -> Result<Json<Page<StreamStep>>, Problem> {
+) -> Result<Json<ShownStream>, Problem> {
     let stream = StreamId::parse(&kind, &id).map_err(|_no_stream| NOT_FOUND)?;
+    if let Some(version) = query.at {
+        let shown = at_version(&state, &stream, Version(version)).await?;
+        return Ok(Json(ShownStream::At(Box::new(shown))));
+    }
     let after = Version(query.cursor.map_or(0, |cursor| cursor.0).max(0));
     let wanted = u32::try_from(query.limit.one_more()).unwrap_or(u32::MAX);
     let events = state.store.inspect_stream(&stream, after, wanted).await?;
     if events.is_empty() && after == Version::NONE {
         return Err(NOT_FOUND.into());
     }
-    let mut now = match state.store.state_at(&stream, Some(after)).await {
-        Ok((now, _version)) => Some(now),
-        Err(StoreError::Undecodable(_)) => None,
-        Err(error) => return Err(error.into()),
-    };
+    let mut now = state_after(&state, &stream, after).await?;
     let (mut steps, mut bytes, mut more) = (Vec::new(), 0_usize, false);
     for event in events {
         if steps.len() == query.limit.get() || bytes > MOST_BYTES {
@@ -109,7 +139,50 @@ async fn show(
         steps.push((event.version, StreamStep { event: event.into(), state: shown }));
     }
     let next_cursor = steps.last().filter(|_| more).map(|(version, _)| Cursor(version.0).to_string());
-    Ok(Json(Page { items: steps.into_iter().map(|(_, step)| step).collect(), next_cursor }))
+    let items = steps.into_iter().map(|(_, step)| step).collect();
+    Ok(Json(ShownStream::Steps(Page { items, next_cursor })))
+}
+
+async fn at_version(state: &AppState, stream: &StreamId, version: Version) -> Result<StreamAt, Problem> {
+    let before = Version(version.0.checked_sub(1).filter(|before| *before >= 0).ok_or_else(no_version)?);
+    let event = state.store.inspect_stream(stream, before, 1).await?.into_iter().next();
+    let Some(event) = event else {
+        let current = state.store.versions(std::slice::from_ref(stream)).await?;
+        return Err(if current.first().is_none_or(|current| *current == Version::NONE) {
+            NOT_FOUND.into()
+        } else {
+            no_version()
+        });
+    };
+    let then = state_after(state, stream, before).await?;
+    let earlier = then.as_ref().map(shown).transpose()?;
+    let later = then.and_then(|then| after_event(then, &event)).as_ref().map(shown).transpose()?;
+    let read = |json: &RawValue| serde_json::from_str(json.get()).map_err(Problem::internal);
+    let (difference, more) = match (&earlier, &later) {
+        (Some(earlier), Some(later)) => {
+            let (found, more) = differences(&read(earlier)?, &read(later)?);
+            (Some(found), more)
+        }
+        _ => (None, false),
+    };
+    Ok(StreamAt { step: StreamStep { event: event.into(), state: later }, difference, more })
+}
+
+fn no_version() -> Problem {
+    Problem::from(INVALID_FIELD).detail("the stream has no such version; they count from 1").field("at")
+}
+
+/// The state after a version; none when an event on the way cannot be read.
+async fn state_after(
+    state: &AppState,
+    stream: &StreamId,
+    version: Version,
+) -> Result<Option<world::State>, Problem> {
+    match state.store.state_at(stream, Some(version)).await {
+        Ok((now, _version)) => Ok(Some(now)),
+        Err(StoreError::Undecodable(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn after_event(mut now: world::State, event: &RawEvent) -> Option<world::State> {
