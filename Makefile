@@ -5,10 +5,10 @@
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## build and start the server with a demo collection (DATA=./data, FIGURE_LEDGER_LISTEN=127.0.0.1:8080)
+run: ## build and start the server with a demo collection (DATA=./data, FIGURE_LEDGER_LISTEN=127.0.0.1:8080, PROFILE=release)
 	@scripts/run.sh
 
-test: ## run every test (ARGS="-p domain" for some)
+test: ## run every test (ARGS="-p domain" for some, TEST_LIMIT=40m)
 	@scripts/test.sh $(ARGS)
 
 setup: ## install what is missing (the others do it too)

@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use axum::http::Uri;
+use workers::{fx::FxSettings, provider::ProviderAddress};
 
 /// One environment variable: its name, what holds when it is unset, what it means.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +24,12 @@ const RATE_LIMIT_ENABLED: &str = "RATE_LIMIT_ENABLED";
 const TRUSTED_PROXY_HOPS: &str = "TRUSTED_PROXY_HOPS";
 const ALLOW_LOCAL_SIGNUP: &str = "ALLOW_LOCAL_SIGNUP";
 const METRICS_TOKEN: &str = "METRICS_TOKEN";
+const FX_REFRESH_ENABLED: &str = "FX_REFRESH_ENABLED";
+const FX_BASE_URL: &str = "FX_BASE_URL";
+const FIGURE_PROXY_URL: &str = "FIGURE_PROXY_URL";
+const FIGURE_PROXY_KEY: &str = "FIGURE_PROXY_KEY";
 const LOG_FORMAT: &str = "LOG_FORMAT";
+const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const RUST_LOG: &str = "RUST_LOG";
 
 /// Every variable, in the order in which they are explained.
@@ -68,9 +74,36 @@ pub const VARIABLES: &[Variable] = &[
                   At least 16 characters",
     },
     Variable {
+        name: FX_REFRESH_ENABLED,
+        default: "true",
+        meaning: "Whether the euro's exchange rates are fetched. When not, those at hand are used, with their date",
+    },
+    Variable {
+        name: FX_BASE_URL,
+        default: FxSettings::DEFAULT_BASE_URL,
+        meaning: "Where rates are fetched: the folder of the ECB's files, or a Frankfurter-compatible server",
+    },
+    Variable {
+        name: FIGURE_PROXY_URL,
+        default: "unset",
+        meaning: "The price provider that the sweep asks, such as http://127.0.0.1:8090; this very address may be \
+                  a private one",
+    },
+    Variable {
+        name: FIGURE_PROXY_KEY,
+        default: "unset",
+        meaning: "What is sent to the price provider as a bearer token",
+    },
+    Variable {
         name: LOG_FORMAT,
         default: "text",
         meaning: "text or json, one line per record, on standard error",
+    },
+    Variable {
+        name: OTLP_ENDPOINT,
+        default: "unset",
+        meaning: "Sends spans to this OpenTelemetry collector by OTLP over HTTP, such as http://localhost:4318; \
+                  the other standard OTEL_ variables hold then, too",
     },
     Variable { name: RUST_LOG, default: "info", meaning: "Which records are logged, such as api=debug" },
 ];
@@ -176,8 +209,14 @@ pub struct Config {
     pub allow_local_signup: bool,
     /// Opens `/metrics`, when there is one.
     pub metrics_token: Option<Secret>,
+    /// Where exchange rates are fetched, and whether.
+    pub fx: FxSettings,
+    /// The price provider, when there is one.
+    pub price_provider: Option<ProviderAddress>,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// The OpenTelemetry collector that gets spans, when there is one.
+    pub otlp_endpoint: Option<Uri>,
 }
 
 /// Variables that do not hold what they should, one line each.
@@ -219,6 +258,8 @@ impl Config {
                 .unwrap_or(0),
             allow_local_signup: read.switch(ALLOW_LOCAL_SIGNUP, true),
             metrics_token: read.secret(METRICS_TOKEN),
+            fx: read.fx(),
+            price_provider: read.price_provider(),
             log_format: read
                 .parsed(LOG_FORMAT, "is neither text nor json", |text| match text {
                     "text" => Some(LogFormat::Text),
@@ -226,6 +267,13 @@ impl Config {
                     _ => None,
                 })
                 .unwrap_or(LogFormat::Text),
+            otlp_endpoint: read.parsed(
+                OTLP_ENDPOINT,
+                "is not an http(s) address such as http://localhost:4318",
+                |text| {
+                    text.parse().ok().filter(|uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")))
+                },
+            ),
         };
         if read.faults.is_empty() { Ok(config) } else { Err(ConfigError(read.faults)) }
     }
@@ -248,6 +296,30 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             self.faults.push(format!("{name}: {text:?} {fault}"));
         }
         value
+    }
+
+    fn fx(&mut self) -> FxSettings {
+        let enabled = self.switch(FX_REFRESH_ENABLED, true);
+        let base_url = self.parsed(
+            FX_BASE_URL,
+            "is not an http(s) address such as https://api.frankfurter.dev/v1",
+            |text| FxSettings::is_base_url(text).then(|| text.to_owned()),
+        );
+        let base_url = base_url.unwrap_or_else(|| FxSettings::DEFAULT_BASE_URL.to_owned());
+        FxSettings { enabled, base_url }
+    }
+
+    fn price_provider(&mut self) -> Option<ProviderAddress> {
+        let key = self.text(FIGURE_PROXY_KEY);
+        if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
+            self.faults.push(format!("{FIGURE_PROXY_KEY}: holds what no bearer token can"));
+        }
+        let address: Option<ProviderAddress> = self.parsed(
+            FIGURE_PROXY_URL,
+            "is not an http(s) address without user and query, such as http://127.0.0.1:8090",
+            |text| text.parse().ok(),
+        );
+        address.map(|address| address.with_key(key.as_deref()))
     }
 
     /// What is wrong with a secret is told without showing it.
@@ -303,11 +375,15 @@ mod tests {
 
     #[test]
     fn every_fault_is_named_at_once() {
-        let error =
-            read(&[("RATE_LIMIT_ENABLED", "maybe"), ("PUBLIC_URL", "figures"), ("LOG_FORMAT", "xml")])
-                .unwrap_err();
-        assert_eq!(error.0.len(), 3, "{error}");
-        for name in ["RATE_LIMIT_ENABLED", "PUBLIC_URL", "LOG_FORMAT"] {
+        let error = read(&[
+            ("RATE_LIMIT_ENABLED", "maybe"),
+            ("PUBLIC_URL", "figures"),
+            ("LOG_FORMAT", "xml"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317"),
+        ])
+        .unwrap_err();
+        assert_eq!(error.0.len(), 4, "{error}");
+        for name in ["RATE_LIMIT_ENABLED", "PUBLIC_URL", "LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT"] {
             assert!(error.to_string().contains(name), "{error}");
         }
     }

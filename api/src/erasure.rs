@@ -3,7 +3,7 @@
 //! Every step may be done twice, and `erasures` says which were done, so that whoever comes after a crash goes
 //! on. `docs/decisions/0010-erasure.md` says why it is done in this order.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use domain::{ids::UserId, stream::Position};
 use event_store::{EventStore, ExecuteError, StoreError, crash_point};
@@ -11,7 +11,7 @@ use operational::{
     erasures::{self, Erasure},
     users::UserError,
 };
-use projections::engine::{Projections, Waited};
+use projections::engine::{EngineError, Projections, Waited};
 use sqlx::PgPool;
 
 use crate::state::AppState;
@@ -22,6 +22,8 @@ const GONE_WITHIN: Duration = Duration::from_secs(2);
 const BLANKED_AT_ONCE: u32 = 1_000;
 /// How often a server looks for erasures that were left unfinished.
 const LOOKED_FOR_EVERY: Duration = Duration::from_secs(60);
+/// How soon it tries again after it has found one that could not be finished.
+const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Why an erasure could not be carried on. Nothing is lost: it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +37,12 @@ pub enum ErasureError {
     /// The tables could not be reached.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
-    /// These read models still hold rows of the person: they are late, paused or stopped.
-    #[error("still to be folded by {}", .0.join(", "))]
+    /// The read models could not be asked.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// These read models still hold rows of the person: they are late, paused or stopped. Or somebody folds the
+    /// person's events anew.
+    #[error("waiting for {}", .0.join(", "))]
     ReadModels(Vec<String>),
 }
 
@@ -104,16 +110,27 @@ impl Eraser {
             }
         };
         crash_point!("erasure.after_end");
+        // Whoever still folds what is before the end has to find it as it was.
+        let names: Vec<&str> = self.projections.definitions().iter().map(|one| one.name).collect();
+        if let Waited::Behind(late) = self.projections.wait_for(&names, end, GONE_WITHIN).await {
+            return Err(ErasureError::ReadModels(late));
+        }
         let mut from: Position = erasure.blank_from.unwrap_or(end);
-        while let Some(position) = self.store.blank_events(person, from, BLANKED_AT_ONCE).await? {
+        loop {
+            let mut blanking = self.store.begin_blanking().await?;
+            let needing = self.projections.in_need_of_what_was_before(blanking.connection(), end).await?;
+            if !needing.is_empty() {
+                return Err(ErasureError::ReadModels(needing));
+            }
+            let Some(position) = blanking.blank(person, from, BLANKED_AT_ONCE).await? else { break };
             from = position;
             erasures::blanked(&self.pool, person, from).await?;
             crash_point!("erasure.amid_blanking");
         }
         self.store.forget_person(person).await?;
-        let names: Vec<&str> = self.projections.definitions().iter().map(|one| one.name).collect();
-        if let Waited::Behind(late) = self.projections.wait_for(&names, end, GONE_WITHIN).await {
-            return Err(ErasureError::ReadModels(late));
+        // What a rebuild that was cut off has left behind may hold rows of the person.
+        if !self.projections.clear_leftovers().await? {
+            return Err(ErasureError::ReadModels(vec!["a rebuild under way".to_owned()]));
         }
         crash_point!("erasure.before_finish");
         erasures::finished(&self.pool, person).await?;
@@ -128,19 +145,29 @@ impl Eraser {
 
 /// Carries on what was left unfinished, at once and then now and again, until the server stops.
 pub async fn keep_going(state: AppState) {
-    let mut every = tokio::time::interval(LOOKED_FOR_EVERY);
+    let mut known = BTreeSet::new();
     loop {
-        tokio::select! {
-            _ = every.tick() => {}
-            () = state.stopping() => return,
-        }
-        match state.eraser().carry_on().await {
+        let rest = match state.eraser().carry_on().await {
             Ok(left) => {
-                for (person, error) in left {
-                    tracing::warn!(%person, %error, "an erasure is not finished; it is tried again");
+                let people: BTreeSet<UserId> = left.iter().map(|(person, _)| *person).collect();
+                for (person, error) in &left {
+                    if known.contains(person) {
+                        tracing::debug!(%person, %error, "an erasure is still not finished");
+                    } else {
+                        tracing::warn!(%person, %error, "an erasure is not finished; it is tried again");
+                    }
                 }
+                known = people;
+                if left.is_empty() { LOOKED_FOR_EVERY } else { TRIED_AGAIN_AFTER }
             }
-            Err(error) => tracing::warn!(%error, "unfinished erasures could not be looked for"),
+            Err(error) => {
+                tracing::warn!(%error, "unfinished erasures could not be looked for");
+                TRIED_AGAIN_AFTER
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = state.stopping() => return,
         }
     }
 }

@@ -5,20 +5,23 @@
 
 pub mod answer;
 pub mod change;
+pub mod charts;
 pub mod cli;
 pub mod config;
 pub mod erasure;
+pub mod exchange;
 pub mod extract;
 pub mod given;
 pub mod guard;
 pub mod http;
 pub mod identity;
+pub mod jobs;
 pub mod ledger;
 pub mod moments;
 pub mod pages;
 pub mod perform;
+pub mod price_provider;
 pub mod problem;
-pub mod rebuilds;
 pub mod router;
 pub mod shown;
 pub mod state;

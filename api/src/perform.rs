@@ -25,9 +25,10 @@ use domain::{
     stream::Position,
     world::{Circumstances, Command},
 };
-use event_store::{ExecuteError, Execution, StoreError};
+use event_store::{ExecuteError, Execution, SPANS, StoreError};
 use operational::users::User;
 use projections::engine::EngineError;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
@@ -108,7 +109,9 @@ impl AppState {
     /// `read_model_behind` (202, with `Location` and `X-Event-Position`) when they are late or stopped: the
     /// write stands, and the resource will read so at `location` once they have caught up.
     pub async fn readable(&self, position: Position, reads: &[&str], location: &str) -> Result<(), Problem> {
-        if self.projections.wait_for(reads, position, READABLE_WITHIN).await.is_reached() {
+        let span = tracing::trace_span!(target: SPANS, "wait_for_read_models", %position, ?reads);
+        let waited = self.projections.wait_for(reads, position, READABLE_WITHIN).instrument(span).await;
+        if waited.is_reached() {
             return Ok(());
         }
         let behind = Problem::from(READ_MODEL_BEHIND).header(X_EVENT_POSITION, position.0);

@@ -1,7 +1,7 @@
 //! What several resources show in the same way.
 
 use chrono::NaiveDate;
-use domain::money::{Currency, display_amount};
+use domain::money::{Currency, display_amount, rates::Total};
 use operational::users::{NsfwVisibility, User};
 use projections::figures::summary::{EntityName, FigureSummary};
 use rust_decimal::Decimal;
@@ -16,6 +16,31 @@ pub fn amount(amount: Decimal, currency: Option<&str>) -> String {
     match currency.and_then(|code| code.parse::<Currency>().ok()) {
         Some(currency) => display_amount(amount, currency),
         None => amount.normalize().to_string(),
+    }
+}
+
+/// A sum in the currency of whoever looks, at today's rates.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(example = json!({"amount": "212.40", "currency": "EUR", "partial": false, "fx_date": "2026-10-30"}))]
+pub struct DisplayTotal {
+    /// A decimal string, rounded once, half away from zero.
+    amount: String,
+    /// The viewer's `preferred_currency`.
+    currency: &'static str,
+    /// Whether something could not be converted and is missing from the amount.
+    partial: bool,
+    /// The day of the rates; null when nothing had to be converted.
+    fx_date: Option<NaiveDate>,
+}
+
+impl From<Total> for DisplayTotal {
+    fn from(total: Total) -> Self {
+        Self {
+            amount: display_amount(total.rounded(), total.currency),
+            currency: total.currency.code(),
+            partial: total.partial,
+            fx_date: total.rates_of,
+        }
     }
 }
 

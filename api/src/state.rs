@@ -7,13 +7,18 @@ use operational::passwords::Passwords;
 use projections::engine::Projections;
 use sqlx::PgPool;
 use tokio::sync::watch;
+use workers::{
+    fx::Fx,
+    jobs::Jobs,
+    policies::{self, Policies},
+};
 
 use crate::{
     config::Config,
     erasure::Eraser,
     guard::{attempts::Attempts, own_writes::OwnWrites},
+    jobs,
     ledger::Ledger,
-    rebuilds::Rebuilds,
 };
 
 /// The shared state. A clone is one reference count; fields are reached through it directly.
@@ -30,8 +35,12 @@ pub struct Inner {
     pub store: EventStore,
     /// The read models, folded by whoever runs them.
     pub projections: Projections,
-    /// Rebuilds that admins started.
-    pub rebuilds: Rebuilds,
+    /// The exchange rates.
+    pub fx: Fx,
+    /// What the clock starts, and admins by hand.
+    pub jobs: Jobs,
+    /// What follows from events.
+    pub policies: Policies,
     /// Hashing of passwords.
     pub passwords: Passwords,
     /// Attempts to sign in or up, per address.
@@ -45,14 +54,18 @@ impl AppState {
     /// Puts the shared parts together. The database is migrated already.
     #[must_use]
     pub fn new(config: Config, pool: PgPool, ledger: Ledger, passwords: Passwords) -> Self {
-        let Ledger { store, projections } = ledger;
+        let jobs = jobs::all(&config, &pool, &ledger);
+        let Ledger { store, projections, fx } = ledger;
+        let policies = Policies::new(&pool, &store, &projections, &fx, policies::all());
         let attempts = Attempts::new(config.rate_limit_enabled);
         Self(Arc::new(Inner {
             config,
             pool,
             store,
             projections,
-            rebuilds: Rebuilds::default(),
+            fx,
+            jobs,
+            policies,
             passwords,
             attempts,
             own_writes: OwnWrites::default(),

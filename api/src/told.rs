@@ -90,7 +90,8 @@ impl About {
             | E::PieceProvenanceRecorded { piece_id, .. }
             | E::PieceValued { piece_id, .. }
             | E::PieceValuationCleared { piece_id }
-            | E::PieceRestored { piece_id } => self.pieces.push(piece_id.uuid()),
+            | E::PieceRestored { piece_id }
+            | E::PieceDated { piece_id, .. } => self.pieces.push(piece_id.uuid()),
             E::Wished { figure_id, .. }
             | E::WishTargetSet { figure_id, .. }
             | E::WishNoted { figure_id, .. }
@@ -263,6 +264,9 @@ fn of_collection(event: &CollectionEvent, what: &str, store: Option<&str>) -> St
             format!("Archived {what}: {}{price}.", words(reason.as_str()))
         }
         E::PieceRestored { .. } => format!("Brought {what} back from the archive."),
+        E::PieceDated { added_at, .. } => {
+            format!("Restored from a backup that {what} was added on {}.", added_at.date_naive())
+        }
         E::PiecesDeleted { .. } => format!("Deleted {what}."),
         E::CabinetCreated { name, .. } => format!("Registered the cabinet {}.", name.as_str()),
         E::CabinetRenamed { previous, name, .. } => {
@@ -347,6 +351,9 @@ fn of_preorder(event: &PreorderEvent, what: &str, store: Option<&str>) -> String
             Some(store) => format!("Noted that {what} is ordered at {store}."),
             None => format!("Took back where {what} is ordered."),
         },
+        E::ChapterDated { placed_at, .. } => {
+            format!("Restored from a backup that {what} was ordered on {}.", placed_at.date_naive())
+        }
         E::Erased {} => "Erased.".to_owned(),
     }
 }

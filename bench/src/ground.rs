@@ -29,6 +29,11 @@ impl Ground {
         self.cluster.options_for(name).statement_cache_capacity(256)
     }
 
+    /// Where a database is, for other processes.
+    pub fn url(&self, name: &str) -> String {
+        self.cluster.url_for(name)
+    }
+
     /// A pool as the server has it.
     pub fn pool(&self, name: &str) -> PgPool {
         self.pool_of(self.options(name), POOL_SIZE)

@@ -63,8 +63,14 @@ impl<'p> LogWriter<'p> {
         uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    /// When the next event is recorded.
+    pub fn now(&self) -> DateTime<Utc> {
         self.begun + TimeDelta::milliseconds(self.position)
+    }
+
+    /// The position of the last event.
+    pub fn position(&self) -> i64 {
+        self.position
     }
 
     /// Appends an event.
@@ -151,6 +157,8 @@ pub struct MadeFigure {
 pub struct Catalogue {
     /// Figures.
     pub figures: Vec<MadeFigure>,
+    /// Stores.
+    pub stores: Vec<EntityId>,
 }
 
 impl Catalogue {
@@ -178,6 +186,15 @@ const WORDS: [&str; 16] = [
     "Anniversary",
     "Starlight",
 ];
+
+/// A made-up word that a handful of figures share.
+fn coined(n: usize) -> String {
+    const SYLLABLES: [&str; 16] =
+        ["ka", "mi", "ro", "shi", "ten", "yu", "na", "ho", "ri", "zen", "to", "ma", "ki", "sa", "lo", "ve"];
+    let of = |place: usize| SYLLABLES.get(place % 16).copied().unwrap_or_default();
+    let n = n.wrapping_mul(7_919);
+    [of(n), of(n / 16), of(n / 256), of(n / 4_096)].concat()
+}
 
 /// Writes makers, series, stores and figures.
 pub async fn catalogue(log: &mut LogWriter<'_>, figures: usize) -> anyhow::Result<Catalogue> {
@@ -213,7 +230,7 @@ pub async fn catalogue(log: &mut LogWriter<'_>, figures: usize) -> anyhow::Resul
             let place = usize::try_from(log.random(16)).unwrap_or_default();
             WORDS.get(place).copied().unwrap_or("Figure")
         };
-        let name = format!("{} {} {} {n}", word(), word(), word());
+        let name = format!("{} {} {} {n}", word(), coined(n), word());
         let slug = format!("figure-{n}");
         let release = ReleaseDate::new(day(n), Precision::Month)?;
         let entry = Entry {
@@ -238,10 +255,11 @@ pub async fn catalogue(log: &mut LogWriter<'_>, figures: usize) -> anyhow::Resul
         log.tell(StreamId::Figure(id), None, FigureEvent::Catalogued(Box::new(entry))).await?;
         made.push(MadeFigure { id, maker, series: of, name, slug });
     }
-    Ok(Catalogue { figures: made })
+    Ok(Catalogue { figures: made, stores: named.remove("Store").unwrap_or_default() })
 }
 
-fn day(n: usize) -> NaiveDate {
+/// A day between 2019 and 2025, another one for each number.
+pub fn day(n: usize) -> NaiveDate {
     let first = NaiveDate::from_ymd_opt(2019, 1, 1).unwrap_or_default();
     first.checked_add_days(Days::new(u64::try_from(n % 2_500).unwrap_or_default())).unwrap_or(first)
 }

@@ -11,12 +11,21 @@
 #![allow(clippy::float_arithmetic, reason = "rates and ratios; no money here")]
 
 mod commands;
+mod cpu;
 mod ground;
 mod history;
+mod lives;
+mod lone;
 mod machine;
+mod memory;
+mod people;
 mod progress;
+mod queries;
+mod rebuild;
 mod report;
 mod scenario;
+mod site;
+mod streams;
 
 use anyhow::Context;
 use clap::Parser;
@@ -33,7 +42,8 @@ struct Arguments {
     /// A run of under three minutes.
     #[arg(long)]
     quick: bool,
-    /// Only these parts, by their words; nothing is written to docs/benchmarks.md then.
+    /// Only these parts: commands, lone, streams, rebuild, queries, memory. Nothing is written to
+    /// docs/benchmarks.md then.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Where the PostgreSQL of the benchmark keeps its data.
@@ -42,20 +52,31 @@ struct Arguments {
 }
 
 fn scenarios() -> Vec<Box<dyn Scenario>> {
-    vec![Box::new(commands::Commands)]
+    vec![
+        Box::new(commands::Commands),
+        Box::new(lone::Lone),
+        Box::new(streams::Streams),
+        Box::new(rebuild::Rebuild),
+        Box::new(queries::Queries),
+        Box::new(memory::Memory),
+    ]
 }
 
 const BEGIN: &str = "<!-- measured: begin -->";
 const END: &str = "<!-- measured: end -->";
 
-/// Puts what was measured between the marks of the page; the prose around them stays.
-fn write_page(measured: &str) -> anyhow::Result<PathBuf> {
+/// Puts what was measured between the marks of the page; the prose around them stays. A quick run does not
+/// take the place of a whole one.
+fn write_page(measured: &str, quick: bool) -> anyhow::Result<Option<PathBuf>> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/benchmarks.md");
     let page = std::fs::read_to_string(&path).unwrap_or_else(|_| format!("# Benchmarks\n\n{BEGIN}\n{END}\n"));
     let (before, rest) = page.split_once(BEGIN).context("docs/benchmarks.md lost its first mark")?;
-    let (_, after) = rest.split_once(END).context("docs/benchmarks.md lost its second mark")?;
+    let (stands, after) = rest.split_once(END).context("docs/benchmarks.md lost its second mark")?;
+    if quick && !stands.trim().is_empty() && !stands.contains(machine::QUICK) {
+        return Ok(None);
+    }
     std::fs::write(&path, format!("{before}{BEGIN}\n{measured}{END}{after}"))?;
-    Ok(path)
+    Ok(Some(path))
 }
 
 #[tokio::main]
@@ -64,7 +85,11 @@ async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     std::fs::create_dir_all(&arguments.folder)?;
     let ground = Ground::new(&arguments.folder, arguments.quick).await?;
-    let outcome = measure(&ground, &arguments).await;
+    // Interrupted, it still ends the servers that it started, and the cluster.
+    let outcome = tokio::select! {
+        outcome = measure(&ground, &arguments) => outcome,
+        asked = tokio::signal::ctrl_c() => Err(asked.map_or_else(Into::into, |()| anyhow::anyhow!("interrupted"))),
+    };
     ground.close().await?;
     outcome
 }
@@ -84,8 +109,10 @@ async fn measure(ground: &Ground, arguments: &Arguments) -> anyhow::Result<ExitC
     let mut out = std::io::stdout();
     writeln!(out, "{text}")?;
     if arguments.only.is_empty() {
-        let path = write_page(&text)?;
-        writeln!(out, "written to {}", path.display())?;
+        match write_page(&text, arguments.quick)? {
+            Some(path) => writeln!(out, "written to {}", path.display())?,
+            None => writeln!(out, "docs/benchmarks.md holds a whole run; this one is not written there")?,
+        }
     }
     let goals: Vec<_> = sections.iter().flat_map(|(_, section)| &section.goals).collect();
     let met = goals.iter().filter(|goal| goal.met).count();

@@ -91,6 +91,15 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The value that so many of all, a share of one, do not exceed; 0 for none.
+pub fn percentile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let place = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(place.saturating_sub(1)).copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +109,14 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0]).to_string(), "2");
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]).to_string(), "2.5");
         assert_eq!(median(&[]).to_string(), "0");
+    }
+
+    #[test]
+    fn a_percentile_is_one_of_the_values() {
+        let values: Vec<f64> = (1..=200).map(f64::from).collect();
+        assert_eq!(percentile(&values, 0.99).to_string(), "198");
+        assert_eq!(percentile(&[7.0], 0.99).to_string(), "7");
+        assert_eq!(percentile(&[], 0.99).to_string(), "0");
     }
 
     #[test]

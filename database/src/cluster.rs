@@ -13,6 +13,7 @@ mod server;
 
 use account::Account;
 use binaries::Binaries;
+pub(crate) use binaries::client_programs;
 use home::Home;
 pub use lock::{ServeLock, ServeLockError};
 use sqlx::postgres::PgConnectOptions;
@@ -333,6 +334,11 @@ impl Cluster {
             }
         }
         url
+    }
+
+    /// Where PostgreSQL's programs were put if they had to be fetched.
+    pub(crate) fn fetched_programs(&self) -> &Path {
+        self.home.store()
     }
 
     /// The data folder, without links and relative parts.

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 const REFUSED_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a server that says "starting up" is given.
 const STARTING_PATIENCE: Duration = Duration::from_secs(60);
+/// A connection that says nothing for longer is given up.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const POOL_SIZE: u32 = 20;
 
 /// Which PostgreSQL to use.
@@ -184,12 +186,30 @@ async fn checked_pool(options: PgConnectOptions, may_break: bool) -> Result<PgPo
     let mut connection = patient_connection(&options).await?;
     check_server(&mut connection).await?;
     connection.close().await?;
-    Ok(PgPoolOptions::new()
-        .max_connections(POOL_SIZE)
-        .acquire_timeout(Duration::from_secs(15))
-        // A network may cut an idle connection; a socket beside us does not, and a ping costs a round trip.
-        .test_before_acquire(may_break)
-        .connect_lazy_with(options))
+    let pool = PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(Duration::from_secs(15));
+    // A socket beside us neither cuts nor swallows anything, and a ping costs a round trip.
+    let pool = match (may_break, options.get_socket()) {
+        (false, _) => pool.test_before_acquire(false),
+        (true, Some(_socket)) => pool.test_before_acquire(true),
+        (true, None) => wary(pool),
+    };
+    Ok(pool.connect_lazy_with(options))
+}
+
+/// A network may cut an idle connection, or swallow what is sent without a word. So a connection is asked before
+/// and after its use whether it is alive, and silence means no.
+fn wary(pool: PgPoolOptions) -> PgPoolOptions {
+    pool.test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(answers(connection)))
+        .after_release(|connection, _| Box::pin(answers(connection)))
+}
+
+async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    match tokio::time::timeout(ANSWER_WITHIN, connection.ping()).await {
+        Ok(answer) => answer.map(|()| true),
+        // An error, since a connection that is only not wanted is taken leave of, which may take for ever.
+        Err(silent) => Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, silent))),
+    }
 }
 
 async fn patient_connection(options: &PgConnectOptions) -> Result<PgConnection, ConnectError> {

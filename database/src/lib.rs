@@ -3,13 +3,15 @@
 //!
 //! [`connect`] is where a program starts: [`connect::Source`] says which server to use and
 //! [`connect::Database::open`] ends with a checked, migrated pool. [`cluster`] holds the private
-//! cluster, [`migrate`] the embedded migrations, [`testing`] the support for tests of every crate.
+//! cluster, [`backup`] copies of a database, [`migrate`] the embedded migrations, [`testing`] the support for tests of every crate.
 
+pub mod backup;
 pub mod cluster;
 pub mod connect;
 pub mod migrate;
 pub mod testing;
 
+pub use backup::{BackupError, Copied};
 pub use cluster::{Cluster, ClusterError, ClusterOptions, Durability, ServeLock, ServeLockError};
 pub use connect::{ConnectError, Database, Source};
 pub use migrate::{MIGRATOR, MigrationError};

@@ -11,8 +11,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Set-up failures panic: a test cannot go on without its database.
+//! Set-up failures panic: a test cannot go on without its database. No test may hang: waits go through
+//! [`eventually`], and a test that holds its database for ten minutes is named and ends the process.
 #![allow(clippy::panic, reason = "test support: a test that has no database must fail at once")]
+
+mod watchdog;
 
 use crate::cluster::{self, Cluster, ClusterOptions, Durability};
 use crate::migrate::{self, MIGRATOR};
@@ -27,11 +30,13 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
+use watchdog::Watched;
 
 const MAINTENANCE: &str = "postgres";
 /// Serialises the building of templates between processes. The number means nothing.
 const TEMPLATE_LOCK: i64 = 0x6669_6775_7265;
 const KEEP_TEST: Age = Age::hours(1);
+const EVENTUALLY: Duration = Duration::from_secs(60);
 const KEEP_TEMPLATE: &str = "2 days";
 
 static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
@@ -47,6 +52,7 @@ pub struct TestDb {
     pub url: String,
     /// `test_`, a time-ordered id, and the process that made it.
     pub name: String,
+    _watched: Watched,
 }
 
 impl TestDb {
@@ -104,6 +110,7 @@ impl TestDb {
 
     async fn clone_of(template: &str, rebuild: impl AsyncFn() -> String) -> Self {
         let name = format!("test_{}_{}", Uuid::now_v7().simple(), std::process::id());
+        let watched = Watched::begin(&name);
         let mut connection = maintenance().await;
         // Copying files is three times as fast here as logging them; PostgreSQL 14 knows only that way.
         let strategy =
@@ -130,7 +137,7 @@ impl TestDb {
             .acquire_timeout(Duration::from_secs(30))
             .test_before_acquire(false)
             .connect_lazy_with(cluster.options_for(&name));
-        Self { pool, url: cluster.url_for(&name), name }
+        Self { pool, url: cluster.url_for(&name), name, _watched: watched }
     }
 }
 
@@ -151,6 +158,7 @@ impl Drop for TestDb {
 #[derive(Debug)]
 pub struct ScratchFolder {
     path: PathBuf,
+    _watched: Watched,
 }
 
 impl ScratchFolder {
@@ -164,7 +172,8 @@ impl ScratchFolder {
         if let Err(e) = std::fs::create_dir_all(&path) {
             panic!("cannot make {}: {e}", path.display());
         }
-        Self { path }
+        let watched = Watched::begin(&path.to_string_lossy());
+        Self { path, _watched: watched }
     }
 
     /// Where it is.
@@ -184,6 +193,25 @@ impl Drop for ScratchFolder {
     fn drop(&mut self) {
         cluster::erase(&self.path);
         let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Asks until it is so. Every wait of a test has an end; this one's comes after a minute.
+///
+/// # Panics
+/// When it is not so by then; says `what` was waited for.
+pub async fn eventually(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    within(EVENTUALLY, what, is_so).await;
+}
+
+async fn within(limit: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let asking = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if tokio::time::timeout(limit, asking).await.is_err() {
+        panic!("{what}: that did not come to pass within {} s", limit.as_secs());
     }
 }
 
@@ -371,6 +399,12 @@ fn origin(name: &str) -> Option<(i64, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    #[should_panic(expected = "the moon is blue: that did not come to pass within 0 s")]
+    async fn what_never_comes_is_not_waited_for_for_ever() {
+        within(Duration::from_millis(50), "the moon is blue", async || false).await;
+    }
 
     #[test]
     fn age_and_maker_of_a_test_database_are_in_its_name() {

@@ -1,7 +1,7 @@
 //! From a source to a checked, migrated database, and what is said when that fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use database::testing::{ScratchFolder, TestDb};
+use database::testing::{ScratchFolder, TestDb, eventually};
 use database::{ConnectError, Database, MIGRATOR, MigrationError, Source, migrate};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -45,17 +45,17 @@ async fn a_private_server_that_is_killed_comes_back_under_a_process_that_uses_it
         let text = std::fs::read_to_string(&pid_file).unwrap_or_default();
         !text.is_empty() && !text.starts_with(&format!("{server}\n"))
     };
-    let marks = loop {
+    let mut marks = None;
+    eventually("another server answers", async || {
         // A connection of before may still be answered by what the dead server left behind.
         if is_another() {
             let counted = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM mark");
-            if let Ok(marks) = counted.fetch_one(&database.pool).await {
-                break marks;
-            }
+            marks = counted.fetch_one(&database.pool).await.ok();
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    };
-    assert_eq!(marks, 1);
+        marks.is_some()
+    })
+    .await;
+    assert_eq!(marks, Some(1));
     database.close().await.unwrap();
     assert!(!pid_file.exists(), "whoever closes it stops it, and nobody starts it again");
 }

@@ -1,7 +1,7 @@
 //! The private cluster: whoever starts it, however the last one died.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use database::testing::ScratchFolder;
+use database::testing::{ScratchFolder, eventually};
 use database::{Cluster, ClusterError, ClusterOptions, Durability, ServeLock, ServeLockError};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid, getpgid};
@@ -62,7 +62,8 @@ async fn holds_the_cluster_until_killed() {
     let _serve = ServeLock::acquire(&folder).unwrap();
     let _cluster = Cluster::join_or_start(&folder).await.unwrap();
     println!("\nholding");
-    std::future::pending::<()>().await;
+    // Whoever started this may be gone without having killed it.
+    tokio::time::sleep(std::time::Duration::from_secs(600)).await;
 }
 
 #[tokio::test]
@@ -138,18 +139,20 @@ async fn committed_rows_survive_kill_9_of_the_server() {
     let folder = ScratchFolder::new();
     let cluster = Cluster::join_or_start(folder.path()).await.unwrap();
     run(&cluster, "CREATE TABLE mark (id int); INSERT INTO mark VALUES (1), (2)").await;
+    let mut watcher = PgConnection::connect_with(&cluster.options()).await.unwrap();
     // A backend that computes does not notice the end of its postmaster until it is done.
     let mut busy = PgConnection::connect_with(&cluster.options()).await.unwrap();
     let busy = tokio::spawn(async move {
         let work = "SELECT count(*) FROM generate_series(1, 4000) a, generate_series(1, 10000) b";
         sqlx::query(work).execute(&mut busy).await.map(drop)
     });
-    let mut watcher = PgConnection::connect_with(&cluster.options()).await.unwrap();
     let running = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%4000%' \
                    AND pid <> pg_backend_pid())";
-    while !sqlx::query_scalar::<_, bool>(running).fetch_one(&mut watcher).await.unwrap() {
-        tokio::task::yield_now().await;
-    }
+    eventually("the backend is at work", async || {
+        assert!(!busy.is_finished(), "the work was done before it was seen");
+        sqlx::query_scalar::<_, bool>(running).fetch_one(&mut watcher).await.unwrap()
+    })
+    .await;
     let server = postmaster(folder.path()).unwrap();
     kill(server, Signal::SIGKILL).unwrap();
     let again = Cluster::join_or_start(folder.path()).await.unwrap();

@@ -3,6 +3,7 @@
 
 use database::testing::TestDb;
 use sqlx::{Connection, PgConnection};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use uuid::Uuid;
 
@@ -53,10 +54,35 @@ async fn the_url_of_a_test_database_works_for_psql_and_for_sqlx() {
     let name: String =
         sqlx::query_scalar("SELECT current_database()::text").fetch_one(&mut connection).await.unwrap();
     assert_eq!(name, db.name);
-    match std::process::Command::new("psql").args([&db.url, "-Atc", "SELECT current_database()"]).output() {
+    match Command::new("psql").args([&db.url, "-Atc", "SELECT current_database()"]).output() {
         Ok(output) => assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), db.name, "{output:?}"),
         Err(e) => println!("skipped psql: {e}"),
     }
+}
+
+#[tokio::test]
+#[ignore = "a process for another test, not a test"]
+async fn hangs_for_ever() {
+    let _db = TestDb::new().await;
+    let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+    println!("\nchild {}", child.id());
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_test_that_hangs_is_named_and_ended_with_the_programs_it_started() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "hangs_for_ever", "--nocapture"])
+        .env("FIGURE_LEDGER_TEST_LIMIT", "2")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(told.contains("TEST TOOK TOO LONG: more than 2 s: hangs_for_ever (test_"), "{told}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let child = said.lines().find_map(|line| line.strip_prefix("child ")).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+    assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Amounts and currencies. Decimal all the way: no float ever stands for money.
 
-use rust_decimal::Decimal;
+pub mod rates;
+
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 use thiserror::Error;
@@ -248,6 +250,12 @@ pub fn display_amount(amount: Decimal, currency: Currency) -> String {
     let mut shown = amount;
     shown.rescale(currency.minor_units());
     shown.to_string()
+}
+
+/// Rounds to what the currency can express, half away from zero. Amounts are rounded when they are shown, once,
+/// and never on the way there.
+pub fn rounded(amount: Decimal, currency: Currency) -> Decimal {
+    amount.round_dp_with_strategy(currency.minor_units(), RoundingStrategy::MidpointAwayFromZero)
 }
 
 /// How much one unit of a currency was worth in euro on a day, frozen when a cost was recorded.

@@ -10,6 +10,7 @@ use crate::collection::{Collection, CollectionCommand};
 use crate::entity::{Entity, EntityCommand};
 use crate::figure::{Figure, FigureCommand};
 use crate::ids::{CommandId, EntityId, FigureId, PieceId, UserId};
+use crate::money::rates::Rates;
 use crate::preorder::{Preorder, PreorderCommand};
 use crate::refusal::Refusal;
 use crate::stream::{Event, StreamId, Version};
@@ -38,7 +39,7 @@ pub enum State {
 
 impl State {
     /// Raised whenever the shape of a state changes: older snapshots are ignored then.
-    pub const SHAPE: i32 = 2;
+    pub const SHAPE: i32 = 3;
 
     /// The state of a stream without events.
     pub fn empty(stream: &StreamId) -> Self {
@@ -118,6 +119,7 @@ pub struct World {
     read: BTreeMap<StreamId, Version>,
     staged: Vec<Staged>,
     circumstances: Circumstances,
+    rates: Rates,
     ids: u64,
 }
 
@@ -139,9 +141,27 @@ macro_rules! reader {
 }
 
 impl World {
-    /// A world in which these streams are loaded.
+    /// A world in which these streams are loaded, and no rates are known.
     pub fn new(circumstances: Circumstances, states: HashMap<StreamId, (State, Version)>) -> Self {
-        Self { states, read: BTreeMap::new(), staged: Vec::new(), circumstances, ids: 0 }
+        Self {
+            states,
+            read: BTreeMap::new(),
+            staged: Vec::new(),
+            circumstances,
+            rates: Rates::default(),
+            ids: 0,
+        }
+    }
+
+    /// The same world with rates in hand.
+    #[must_use]
+    pub fn with_rates(self, rates: Rates) -> Self {
+        Self { rates, ..self }
+    }
+
+    /// The rates that costs are frozen with.
+    pub const fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     /// Who asks and when.

@@ -7,8 +7,9 @@
 
 use crate::commit::{Batch, Broken, Proof, simple, was_committed};
 use crate::memory::Memory;
+use crate::spans::SPANS;
 use crate::store::{FoldInside, Options};
-use crate::{crash_point, subscribe};
+use crate::{crash, crash_point, stall_point, subscribe};
 use domain::ids::CommandId;
 use domain::stream::{Position, Recorded, StreamId, Version};
 use sqlx::postgres::PgConnectOptions;
@@ -16,6 +17,7 @@ use sqlx::{Connection, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tracing::{Instrument, Span, field, trace_span};
 use uuid::Uuid;
 
 /// The record to keep of a command that came with an idempotency key.
@@ -85,7 +87,16 @@ struct Job {
     append: Append,
     bytes: usize,
     answer: oneshot::Sender<Answer>,
+    /// From queueing to the answer.
+    span: Span,
     _room: OwnedSemaphorePermit,
+}
+
+impl Job {
+    /// The request that it serves, if any.
+    fn correlation_id(&self) -> Option<Uuid> {
+        self.append.events.first().and_then(|event| event.metadata.correlation_id)
+    }
 }
 
 /// Where appends wait, bounded in number and bytes.
@@ -105,13 +116,24 @@ impl Queue {
 
     /// Queues an append and waits for what becomes of it.
     pub(crate) async fn append(&self, append: Append) -> Answer {
+        let correlation_id = append.events.first().and_then(|event| event.metadata.correlation_id);
+        let span = trace_span!(
+            target: SPANS,
+            "append",
+            correlation_id = correlation_id.map(field::display),
+            events = append.events.len(),
+        );
+        self.enter(append, span.clone()).instrument(span).await
+    }
+
+    async fn enter(&self, append: Append, span: Span) -> Answer {
         let bytes = append.bytes();
         let (answer, answered) = oneshot::channel();
         let enter = async {
             let weight = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.bytes);
             let room = self.room.clone().acquire_many_owned(weight).await.ok()?;
             let slot = self.jobs.reserve().await.ok()?;
-            slot.send(Job { append, bytes, answer, _room: room });
+            slot.send(Job { append, bytes, answer, span, _room: room });
             Some(())
         };
         match tokio::time::timeout(self.wait, enter).await {
@@ -179,6 +201,7 @@ impl Appender {
             };
             // Commands that the last commit woke are about to queue: let them.
             tokio::task::yield_now().await;
+            stall_point!("append.collect");
             let (mut events, mut bytes) = (first.append.events.len(), first.bytes);
             let mut batch = vec![first];
             while let Ok(job) = self.jobs.try_recv() {
@@ -206,7 +229,8 @@ impl Appender {
             if jobs.is_empty() {
                 continue;
             }
-            match self.write_part(&mut jobs).await {
+            let span = span_of_batch(&jobs);
+            match self.write_part(&mut jobs).instrument(span).await {
                 Ok(answers) => {
                     crash_point!("append.before_acknowledge");
                     for (job, answer) in jobs.into_iter().zip(answers) {
@@ -222,7 +246,9 @@ impl Appender {
                 Err(failed) => {
                     let failed = match failed {
                         Failed::Refused(e) => {
-                            tracing::error!(error = %e, "the database refuses an append");
+                            let correlation_id =
+                                jobs.first().and_then(Job::correlation_id).map(field::display);
+                            tracing::error!(error = %e, correlation_id, "the database refuses an append");
                             Some((Arc::new(e), true))
                         }
                         Failed::Away(e) => Some((Arc::new(e), false)),
@@ -312,6 +338,7 @@ impl Appender {
     async fn resolve(&mut self, proof: &Proof, until: Instant) -> Option<bool> {
         let mut pause = Pause::default();
         loop {
+            stall_point!("append.resolve");
             let asked = async {
                 let mut connection = connect(&self.connect).await?;
                 let committed = was_committed(&mut connection, proof).await?;
@@ -332,6 +359,24 @@ impl Appender {
     }
 }
 
+/// The span of a batch. It is part of the trace of its first append, and linked with those of the others.
+fn span_of_batch(jobs: &[Job]) -> Span {
+    let Some((first, others)) = jobs.split_first() else { return Span::none() };
+    let correlation_id = if others.is_empty() { first.correlation_id() } else { None };
+    let span = trace_span!(
+        target: SPANS,
+        parent: &first.span,
+        "write",
+        correlation_id = correlation_id.map(field::display),
+        commands = jobs.len(),
+        events = jobs.iter().map(|job| job.append.events.len()).sum::<usize>(),
+    );
+    for other in others {
+        span.follows_from(&other.span);
+    }
+    span
+}
+
 /// Why some appends were not written.
 enum Failed {
     /// The database refuses them.
@@ -350,7 +395,7 @@ impl Pause {
     async fn take(&mut self) {
         let millis = (10_u64 << self.0.min(6)).min(500);
         self.0 += 1;
-        tokio::time::sleep(Duration::from_millis(millis)).await;
+        crash::pause("append.pause", Duration::from_millis(millis)).await;
     }
 }
 

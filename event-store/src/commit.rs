@@ -6,18 +6,22 @@
 
 use crate::append::{Append, AppendError, Appended, is_passing};
 use crate::compound::{Compound, Ran};
-use crate::crash_point;
 use crate::memory::Memory;
 use crate::subscribe::CHANNEL;
+use crate::{crash_point, stall_point};
 use chrono::{DateTime, Utc};
 use domain::ids::{CommandId, EventId};
 use domain::stream::{Position, Recorded, StreamId, Version};
-use futures::TryFutureExt;
+use futures::{FutureExt, TryFutureExt};
 use sqlx::error::BoxDynError;
 use sqlx::{Error, Executor, PgConnection, Row};
 use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 macro_rules! append_lock {
@@ -49,6 +53,10 @@ const LOOK: &str = "
 const LOOK_FOR_RECORDS: &str = "
     SELECT r.actor, r.key FROM unnest($1::uuid[], $2::text[]) AS wanted (actor, key)
     JOIN command_records r ON r.actor = wanted.actor AND r.key = wanted.key";
+
+/// A connection that is silent for longer is taken for dead. A lock is waited for less long, and a commit whose
+/// answer comes later is looked up, so a slow disk costs a look, never an outcome.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 const UNIQUE: [&str; 2] = ["events_pkey", "events_position_key"];
 
@@ -233,7 +241,9 @@ impl<'a> Batch<'a> {
         memory: &mut Memory,
         fold: Option<&Arc<dyn InlineFold>>,
     ) -> Result<(), Failed> {
+        stall_point!("append.before_lock");
         simple(connection, BEGIN).await?;
+        stall_point!("append.locked");
         let remembered = self.judge(connection, memory).await?;
         self.head = memory.head();
         let remembered = remembered.then_some(self.head);
@@ -257,6 +267,7 @@ impl<'a> Batch<'a> {
             }
             append.position = self.head;
         }
+        stall_point!("append.judged");
         let written = self.put(connection, &events, recorded_at, remembered, fold).await;
         if written.is_ok() {
             memory.wrote(&events, recorded_at);
@@ -304,7 +315,8 @@ impl<'a> Batch<'a> {
         if keys.is_empty() {
             return Ok(HashSet::new());
         }
-        let taken = sqlx::query_as(LOOK_FOR_RECORDS).bind(actors).bind(keys).fetch_all(connection).await?;
+        let looked = sqlx::query_as(LOOK_FOR_RECORDS).bind(actors).bind(keys).fetch_all(connection);
+        let taken = answered(looked).await?;
         Ok(taken.into_iter().collect())
     }
 
@@ -321,7 +333,13 @@ impl<'a> Batch<'a> {
             && !events.is_empty()
         {
             self.folding = true;
-            let folded = fold.fold(connection, events, &mut compound).await;
+            // Whatever a fold does, the appending goes on.
+            let folding = AssertUnwindSafe(fold.fold(connection, events, &mut compound)).catch_unwind();
+            let folded = match timeout(ANSWER_WITHIN, folding).await {
+                Ok(Ok(folded)) => folded,
+                Ok(Err(_panic)) => Err(FoldFailed("it panicked".to_owned())),
+                Err(silent) => Err(FoldFailed(silent.to_string())),
+            };
             folded.map_err(|error| Failed::Fold(error.to_string()))?;
         }
         let passing: Vec<&Append> = self
@@ -352,7 +370,7 @@ impl<'a> Batch<'a> {
                 "coalesce((SELECT position FROM events ORDER BY position DESC LIMIT 1), 0) = {head}"
             ));
         }
-        match compound.run(connection).await {
+        match answered(compound.run(connection)).await {
             Ok(Ran::Done) => {}
             Ok(Ran::Otherwise) => return Err(Failed::Outdated),
             Ok(Ran::Miscounted) => return Err(Failed::Fold("its checkpoints were moved".to_owned())),
@@ -416,7 +434,13 @@ pub(crate) fn simple<'a>(
     sql: &'a str,
 ) -> impl Future<Output = Result<(), Error>> + Send + 'a {
     // `raw_sql(..).execute(..)` makes futures whose `Send` the compiler cannot see.
-    connection.execute(sql).map_ok(drop)
+    answered(connection.execute(sql).map_ok(drop))
+}
+
+/// Waits for the database, but not for ever: a network can swallow what is sent without a word.
+async fn answered<T>(work: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
+    let answer = timeout(ANSWER_WITHIN, work).await;
+    answer.unwrap_or_else(|silent| Err(Error::Io(std::io::Error::new(ErrorKind::TimedOut, silent))))
 }
 
 /// The head of the log and the versions of streams, by a snapshot taken under the lock.
@@ -427,7 +451,7 @@ async fn look(
 ) -> Result<Vec<Version>, Error> {
     let types: Vec<&str> = streams.iter().map(|s| s.aggregate_type()).collect();
     let ids: Vec<String> = streams.iter().map(|s| s.aggregate_id()).collect();
-    let row = sqlx::query(LOOK).bind(types).bind(ids).fetch_one(&mut *connection).await?;
+    let row = answered(sqlx::query(LOOK).bind(types).bind(ids).fetch_one(&mut *connection)).await?;
     let head: Option<i64> = row.try_get(0)?;
     let last: Option<DateTime<Utc>> = row.try_get(1)?;
     let versions: Vec<i64> = row.try_get(3)?;
@@ -503,20 +527,16 @@ pub(crate) async fn was_committed(connection: &mut PgConnection, proof: &Proof) 
     simple(connection, BEGIN).await?;
     let found: bool = match proof {
         Proof::Event(position, event_id) => {
-            sqlx::query_scalar("SELECT EXISTS (SELECT FROM events WHERE position = $1 AND event_id = $2)")
-                .bind(position.0)
-                .bind(event_id.uuid())
-                .fetch_one(&mut *connection)
-                .await?
+            let sql = "SELECT EXISTS (SELECT FROM events WHERE position = $1 AND event_id = $2)";
+            let asked = sqlx::query_scalar(sql).bind(position.0).bind(event_id.uuid());
+            answered(asked.fetch_one(&mut *connection)).await?
         }
-        Proof::Record(actor, key, command_id) => sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM command_records WHERE actor = $1 AND key = $2 AND command_id = $3)",
-        )
-        .bind(actor)
-        .bind(key)
-        .bind(command_id.uuid())
-        .fetch_one(&mut *connection)
-        .await?,
+        Proof::Record(actor, key, command_id) => {
+            let sql = "SELECT EXISTS (SELECT FROM command_records \
+                       WHERE actor = $1 AND key = $2 AND command_id = $3)";
+            let asked = sqlx::query_scalar(sql).bind(actor).bind(key).bind(command_id.uuid());
+            answered(asked.fetch_one(&mut *connection)).await?
+        }
     };
     simple(connection, "ROLLBACK").await?;
     Ok(found)

@@ -1,7 +1,11 @@
-//! Named points at which a fault test lets the process die, to reach windows that random kills rarely hit.
+//! Named points at which a fault test lets the process die, and at which a simulation holds its tasks, to
+//! reach windows that random kills rarely hit.
 
-use std::sync::OnceLock;
+use futures::future::BoxFuture;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 struct Wanted {
     name: String,
@@ -32,11 +36,55 @@ pub fn pass(name: &str) {
     }
 }
 
-/// Marks a point at which the process dies when `FIGURE_LEDGER_CRASH_AT=name[:pass]` asks for it.
+/// Decides when the tasks of a simulated process go on. Such a process has one thread for all its tasks.
+pub trait Steps: Send + Sync {
+    /// A task has come to a point; it goes on when the future is done.
+    fn reach(&self, point: &'static str) -> BoxFuture<'static, ()>;
+}
+
+thread_local! {
+    static STEPS: RefCell<Option<Arc<dyn Steps>>> = const { RefCell::new(None) };
+}
+
+/// From now on, whatever runs on this thread goes from point to point as it is told. For tests.
+pub fn step_through(steps: Arc<dyn Steps>) {
+    STEPS.with(|own| *own.borrow_mut() = Some(steps));
+}
+
+fn step(point: &'static str) -> Option<BoxFuture<'static, ()>> {
+    STEPS.with(|own| own.borrow().as_ref().map(|steps| steps.reach(point)))
+}
+
+/// What [`stall_point!`](crate::stall_point) calls: goes on at once, unless a simulation steps through.
+pub async fn stall(point: &'static str) {
+    if let Some(step) = step(point) {
+        step.await;
+    }
+}
+
+/// Waits for a while; in a simulation, until it says so.
+pub(crate) async fn pause(point: &'static str, time: Duration) {
+    match step(point) {
+        Some(step) => step.await,
+        None => tokio::time::sleep(time).await,
+    }
+}
+
+/// Marks a point at which the process dies when `FIGURE_LEDGER_CRASH_AT=name[:pass]` asks for it, and at
+/// which a simulation may hold the task. For async code.
 #[macro_export]
 macro_rules! crash_point {
     ($name:literal) => {
-        $crate::crash::pass($name)
+        $crate::crash::pass($name);
+        $crate::crash::stall($name).await
+    };
+}
+
+/// Marks a point at which a simulation may hold the task. For async code.
+#[macro_export]
+macro_rules! stall_point {
+    ($name:literal) => {
+        $crate::crash::stall($name).await
     };
 }
 

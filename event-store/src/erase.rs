@@ -11,7 +11,7 @@ use crate::store::EventStore;
 use domain::collection::CollectionEvent;
 use domain::ids::{CommandId, UserId};
 use domain::stream::{Event, Metadata, Position, StreamId, Version};
-use sqlx::{Executor, Row};
+use sqlx::{Executor, PgConnection, Postgres, Row, Transaction};
 use uuid::Uuid;
 
 /// How often the end is appended anew after it was outrun.
@@ -80,35 +80,15 @@ impl EventStore {
         Ok(position.map(Position))
     }
 
-    /// Blanks the newest events of a person below a position, `most` of them, in one transaction. Gives the position of the
-    /// oldest among them, to go on below; `None` when there were none left. Blanking one twice changes nothing.
+    /// Begins a transaction that blanks events. Whoever blanks asks first, through its connection, whether
+    /// nobody needs them any more: between the answer and the blanking the database cannot have restarted.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn blank_events(
-        &self,
-        person: UserId,
-        below: Position,
-        most: u32,
-    ) -> Result<Option<Position>, StoreError> {
+    pub async fn begin_blanking(&self) -> Result<Blanking<'_>, StoreError> {
         let mut transaction = self.pool().begin().await?;
         transaction.execute("SET LOCAL figure_ledger.erasure = 'on'").await?;
-        let blanked = sqlx::query(BLANK)
-            .bind(person.uuid())
-            .bind(below.0)
-            .bind(i64::from(most))
-            .fetch_all(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        let mut oldest = None;
-        for row in blanked {
-            let position = Position(row.try_get(0)?);
-            oldest = Some(oldest.map_or(position, |oldest: Position| oldest.min(position)));
-            if let Ok(stream) = StreamId::parse(row.try_get(1)?, row.try_get(2)?) {
-                self.inner.cache.forget(&stream);
-            }
-        }
-        Ok(oldest)
+        Ok(Blanking { store: self, transaction })
     }
 
     /// Deletes what is kept beside the log of a person whose events are blank: snapshots, and the answers to
@@ -142,5 +122,49 @@ impl EventStore {
     pub async fn sweep(&self) -> Result<(), StoreError> {
         self.pool().execute("VACUUM events, snapshots, command_records").await?;
         Ok(())
+    }
+}
+
+/// A transaction that blanks events. Dropping it blanks none.
+#[derive(Debug)]
+pub struct Blanking<'s> {
+    store: &'s EventStore,
+    transaction: Transaction<'static, Postgres>,
+}
+
+impl Blanking<'_> {
+    /// The connection, to look around on.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// Blanks the newest events of a person below a position, `most` of them, and commits. Gives the position of
+    /// the oldest among them, to go on below; `None` when there were none left. Blanking one twice changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn blank(
+        mut self,
+        person: UserId,
+        below: Position,
+        most: u32,
+    ) -> Result<Option<Position>, StoreError> {
+        let blanked = sqlx::query(BLANK)
+            .bind(person.uuid())
+            .bind(below.0)
+            .bind(i64::from(most))
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        self.transaction.commit().await?;
+        let mut oldest = None;
+        for row in blanked {
+            let position = Position(row.try_get(0)?);
+            oldest = Some(oldest.map_or(position, |oldest: Position| oldest.min(position)));
+            if let Ok(stream) = StreamId::parse(row.try_get(1)?, row.try_get(2)?) {
+                self.store.inner.cache.forget(&stream);
+            }
+        }
+        Ok(oldest)
     }
 }

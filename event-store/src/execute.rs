@@ -10,8 +10,10 @@
 use crate::append::{Append, AppendError, NewRecord};
 use crate::error::ExecuteError;
 use crate::records::{actor_column, versions_to_json};
+use crate::spans::SPANS;
 use crate::store::EventStore;
 use crate::turns::TooLong;
+use crate::{crash, stall_point};
 use chrono::DateTime;
 use domain::ids::{EventId, UserId};
 use domain::stream::{Event, Metadata, Position, Recorded, StreamId, Version};
@@ -19,6 +21,7 @@ use domain::world::{Circumstances, Command, Decided, State, Stop, World};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 use tokio::sync::MutexGuard;
+use tracing::{Instrument, field};
 use uuid::Uuid;
 
 /// How often one command is decided again before it gives up with `Contended`.
@@ -103,8 +106,24 @@ impl EventStore {
         command: &C,
         how: &Execution,
     ) -> Result<Executed<C::Answer>, ExecuteError> {
+        let span = tracing::trace_span!(
+            target: SPANS,
+            "command",
+            otel.name = C::NAME,
+            correlation_id = how.correlation_id.map(field::display),
+            command_id = %how.circumstances.command_id.uuid(),
+            outcome = field::Empty,
+            position = field::Empty,
+            otel.status_code = field::Empty,
+        );
         let began = Instant::now();
-        let outcome = self.run(command, how).await;
+        let outcome = self.run(command, how).instrument(span.clone()).await;
+        span.record("outcome", told(&outcome));
+        match &outcome {
+            Ok(executed) => _ = span.record("position", executed.position.0),
+            Err(ExecuteError::Refused(_) | ExecuteError::KeyReused) => {}
+            Err(_) => _ = span.record("otel.status_code", "ERROR"),
+        }
         let labels = [("command", C::NAME), ("outcome", told(&outcome))];
         metrics::histogram!("figure_ledger_command_seconds", &labels).record(began.elapsed());
         outcome
@@ -147,7 +166,8 @@ impl EventStore {
             }
             if attempt > 0 {
                 let most = 1_u64 << attempt.min(6);
-                tokio::time::sleep(Duration::from_millis(rand::random_range(0..=most))).await;
+                let time = Duration::from_millis(rand::random_range(0..=most));
+                crash::pause("command.pause", time).await;
             }
         }
         Err(ExecuteError::Contended)
@@ -162,7 +182,7 @@ impl EventStore {
     ) -> Result<Round<C::Answer>, ExecuteError> {
         let (outcome, decided) = loop {
             let states = known.iter().map(|(s, k)| (s.clone(), (k.state.clone(), k.version))).collect();
-            let mut world = World::new(how.circumstances, states);
+            let mut world = World::new(how.circumstances, states).with_rates(self.rates());
             let outcome = command.decide(&mut world);
             let decided = world.decided();
             match outcome {
@@ -174,6 +194,7 @@ impl EventStore {
                 Ok(answer) => break (Ok(answer), decided),
             }
         };
+        stall_point!("command.decided");
         match outcome {
             Err(refusal) => {
                 if let Some(idempotency) = &how.idempotency
@@ -229,7 +250,9 @@ impl EventStore {
                 versions: versions_to_json(&versions)?,
             });
         }
-        match self.inner.queue.append(append).await {
+        let outcome = self.inner.queue.append(append).await;
+        stall_point!("command.answered");
+        match outcome {
             Ok(appended) => {
                 self.remember(&appended.events, known);
                 Ok(Round::Done(Executed {
@@ -268,6 +291,7 @@ impl EventStore {
             return Ok(Known { state, version, fresh: false });
         }
         let (state, version) = self.load(stream).await?;
+        stall_point!("command.loaded");
         self.inner.cache.put(stream, state.clone(), version);
         Ok(Known { state, version, fresh: true })
     }
@@ -308,6 +332,7 @@ impl EventStore {
         }
         let streams: Vec<&StreamId> = read.iter().map(|(s, _)| s).collect();
         let now = self.standing(&streams).await?;
+        stall_point!("command.confirmed");
         let mut same = true;
         for ((stream, version), (actual, _)) in read.iter().zip(&now) {
             if version != actual {

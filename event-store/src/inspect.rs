@@ -204,14 +204,16 @@ fn raw(row: &PgRow) -> Result<RawEvent, sqlx::Error> {
         event_version: row.try_get(6)?,
         owner_id: row.try_get::<Option<Uuid>, _>(7)?.map(UserId),
         recorded_at: row.try_get(8)?,
-        metadata: json(row.try_get(9)?),
-        payload: json(row.try_get(10)?),
+        metadata: json(row, 9)?,
+        payload: json(row, 10)?,
         undecodable: rows::recorded(row)?.err().map(|e| e.reason.into()),
     })
 }
 
-fn json(text: &str) -> Box<RawValue> {
-    RawValue::from_string(text.to_owned())
-        .or_else(|_| serde_json::value::to_raw_value(text))
-        .unwrap_or_else(|_| RawValue::NULL.to_owned())
+fn json(row: &PgRow, column: usize) -> Result<Box<RawValue>, sqlx::Error> {
+    let bytes = row.try_get_raw(column)?.as_bytes().map_err(sqlx::Error::Decode)?;
+    let text = String::from_utf8_lossy(bytes);
+    Ok(RawValue::from_string(text.clone().into_owned())
+        .or_else(|_| serde_json::value::to_raw_value(&text))
+        .unwrap_or_else(|_| RawValue::NULL.to_owned()))
 }

@@ -19,7 +19,8 @@
 //! | `erase.rs` | taking a person out of the log |
 //! | `subscribe.rs` | learning of new events |
 //! | `framework.rs` | the same log as a `cqrs_es::EventStore` |
-//! | `crash.rs` | named points at which a simulation lets the process die |
+//! | `spans.rs` | what collectors of traces are told |
+//! | `crash.rs` | named points at which a fault test lets the process die, and a simulation holds its tasks |
 //!
 //! # Order
 //! A position is given out under [`APPEND_LOCK`], which is held until the commit is visible. So whoever
@@ -41,17 +42,21 @@ mod read;
 mod records;
 mod rows;
 mod snapshot;
+mod spans;
 mod store;
 mod subscribe;
 mod turns;
 
 pub use commit::{APPEND_LOCK, FoldFailed, InlineFold};
 pub use compound::Compound;
+pub use erase::Blanking;
 pub use error::{ExecuteError, StoreError, Undecodable};
 pub use execute::{Executed, Execution, Idempotency};
 pub use framework::{LedgerAggregate, LoadedAggregate};
 pub use inspect::{EventFilter, LogCounts, RawEvent};
 pub use owner::OwnPage;
 pub use read::EventChunks;
+pub use records::RECORDS_KEPT;
+pub use spans::SPANS;
 pub use store::{EventStore, Options};
 pub use subscribe::CHANNEL;

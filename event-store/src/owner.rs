@@ -81,7 +81,8 @@ impl EventStore {
         self.page(sqlx::query(&sql).bind(owner.uuid()).bind(pieces)).await
     }
 
-    /// The events of many streams of one aggregate type, in no particular order, `most` at most.
+    /// The events of many streams of one aggregate type but for those of some event types, in no particular order,
+    /// `most` at most.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -89,13 +90,14 @@ impl EventStore {
         &self,
         aggregate_type: &str,
         ids: &[String],
+        without: &[&str],
         most: i64,
     ) -> Result<OwnPage, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM events WHERE aggregate_type = $1 AND aggregate_id = ANY($2) \
-             LIMIT $3"
+             AND event_type <> ALL($3) LIMIT $4"
         );
-        self.page(sqlx::query(&sql).bind(aggregate_type).bind(ids).bind(most)).await
+        self.page(sqlx::query(&sql).bind(aggregate_type).bind(ids).bind(without).bind(most)).await
     }
 
     /// When the last event up to a position was recorded; none before the first.
@@ -111,7 +113,8 @@ impl EventStore {
         let mut page = OwnPage::default();
         let mut rows = query.fetch(self.pool());
         while let Some(row) = rows.try_next().await? {
-            page.bytes = page.bytes.saturating_add(row.try_get::<&str, _>("payload")?.len());
+            page.bytes =
+                page.bytes.saturating_add(row.try_get_raw("payload")?.as_bytes().map_or(0, <[u8]>::len));
             page.events.push(recorded(&row)?);
         }
         Ok(page)

@@ -1,7 +1,7 @@
 //! Reading the log: in its global order, and by stream.
 
 use crate::error::{StoreError, Undecodable};
-use crate::rows::{COLUMNS, decode, recorded};
+use crate::rows::{COLUMNS, decode, recorded, text};
 use crate::store::EventStore;
 use chrono::{DateTime, Utc};
 use domain::ids::EventId;
@@ -335,8 +335,9 @@ fn apply(
     let version = Version(row.try_get(from + 2)?);
     let event_type: &str = row.try_get(from + 3)?;
     let event_version: &str = row.try_get(from + 4)?;
-    let payload: &str = row.try_get(from + 5)?;
-    match decode(stream.aggregate_type(), event_type, event_version, payload) {
+    let decoded = text(row, from + 5)?
+        .and_then(|payload| decode(stream.aggregate_type(), event_type, event_version, payload));
+    match decoded {
         Ok(event) => state.apply(&event),
         Err(reason) => {
             return Err(Undecodable {

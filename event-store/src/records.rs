@@ -4,12 +4,15 @@
 use crate::error::{ExecuteError, StoreError};
 use crate::execute::{Executed, Idempotency};
 use crate::store::EventStore;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::UserId;
 use domain::stream::{Position, StreamId, Version};
 use serde::de::DeserializeOwned;
 use sqlx::Row;
 use uuid::Uuid;
+
+/// How long an answer is kept: until then, the same request with the same key gets it again.
+pub const RECORDS_KEPT: TimeDelta = TimeDelta::hours(24);
 
 /// The `actor` of a record: a user, or the nil UUID for the system itself.
 pub(crate) fn actor_column(actor: Option<UserId>) -> Uuid {

@@ -24,8 +24,7 @@ pub(crate) fn recorded(row: &PgRow) -> Result<Result<Recorded, Undecodable>, Err
     let event_version: &str = row.try_get(6)?;
     let owner: Option<Uuid> = row.try_get(7)?;
     let recorded_at: DateTime<Utc> = row.try_get(8)?;
-    let metadata: &str = row.try_get(9)?;
-    let payload: &str = row.try_get(10)?;
+    let (metadata, payload) = (text(row, 9)?, text(row, 10)?);
     let undecodable = |reason: String| Undecodable {
         position,
         event_id,
@@ -37,8 +36,8 @@ pub(crate) fn recorded(row: &PgRow) -> Result<Result<Recorded, Undecodable>, Err
     };
     let decoded = || {
         let stream = StreamId::parse(aggregate_type, aggregate_id).map_err(|e| e.to_string())?;
-        let metadata = serde_json::from_str(metadata).map_err(|e| format!("its metadata: {e}"))?;
-        let event = decode(aggregate_type, event_type, event_version, payload)?;
+        let metadata = serde_json::from_str(metadata?).map_err(|e| format!("its metadata: {e}"))?;
+        let event = decode(aggregate_type, event_type, event_version, payload?)?;
         Ok((stream, metadata, event))
     };
     Ok(match decoded() {
@@ -54,6 +53,12 @@ pub(crate) fn recorded(row: &PgRow) -> Result<Result<Recorded, Undecodable>, Err
         }),
         Err(reason) => Err(undecodable(reason)),
     })
+}
+
+/// A text as it came; PostgreSQL does not check again what it once took in, so a damaged one may be none.
+pub(crate) fn text(row: &PgRow, column: usize) -> Result<Result<&str, String>, Error> {
+    let bytes = row.try_get_raw(column)?.as_bytes().map_err(Error::Decode)?;
+    Ok(std::str::from_utf8(bytes).map_err(|e| format!("it is not text any more: {e}")))
 }
 
 /// Reads a payload of a stream of that aggregate type.

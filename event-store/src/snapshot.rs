@@ -3,6 +3,7 @@
 //! are passed over.
 
 use crate::error::StoreError;
+use crate::stall_point;
 use crate::store::EventStore;
 use domain::ids::EventId;
 use domain::stream::{StreamId, Version};
@@ -51,7 +52,9 @@ impl EventStore {
         let pool = self.pool().clone();
         tokio::spawn(async move {
             let _turn = turn;
+            stall_point!("snapshot.before_encode");
             let Ok(Ok(payload)) = tokio::task::spawn_blocking(move || to_json(&state)).await else { return };
+            stall_point!("snapshot.before_save");
             let saved = sqlx::query(
                 // Whoever erases the person meanwhile waits for this row's lock, and deletes the snapshot then.
                 "WITH last AS (

@@ -6,6 +6,7 @@ use crate::commit::InlineFold;
 use crate::error::StoreError;
 use crate::turns::Turns;
 use crate::{read, subscribe};
+use domain::money::rates::Rates;
 use domain::stream::Position;
 use sqlx::PgPool;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -75,6 +76,7 @@ impl FoldInside {
 pub(crate) struct Inner {
     pub(crate) pool: PgPool,
     fold_inside: FoldInside,
+    rates: RwLock<Option<watch::Receiver<Rates>>>,
     pub(crate) snapshot_every: i64,
     pub(crate) queue_wait: Duration,
     pub(crate) queue: Queue,
@@ -113,6 +115,7 @@ impl EventStore {
         let inner = Inner {
             pool,
             fold_inside,
+            rates: RwLock::new(None),
             snapshot_every: options.snapshot_every.max(1),
             queue_wait: options.queue_wait,
             queue,
@@ -128,6 +131,17 @@ impl EventStore {
     /// From the next batch on, this folds inside the append's transaction, or nothing does.
     pub fn fold_inside(&self, fold: Option<Arc<dyn InlineFold>>) {
         self.inner.fold_inside.set(fold);
+    }
+
+    /// From now on commands are decided with the rates that `rates` holds at that moment; before, with none.
+    pub fn decide_with(&self, rates: watch::Receiver<Rates>) {
+        *self.inner.rates.write().unwrap_or_else(PoisonError::into_inner) = Some(rates);
+    }
+
+    /// The rates that a command is decided with now.
+    pub fn rates(&self) -> Rates {
+        let rates = self.inner.rates.read().unwrap_or_else(PoisonError::into_inner);
+        rates.as_ref().map(|rates| rates.borrow().clone()).unwrap_or_default()
     }
 
     /// How many commands wait to be written by this process, and how many may.

@@ -12,6 +12,9 @@ use tokio::sync::watch;
 /// The channel on which every append that wrote events notifies; the payload is the new head.
 pub const CHANNEL: &str = "figure_ledger_log";
 
+/// After so long without a word a connection may be dead without anybody having said so.
+const QUIET: Duration = Duration::from_secs(30);
+
 /// Moves the head forward, never back.
 pub(crate) fn advance(head: &watch::Sender<Position>, to: Position) {
     head.send_if_modified(|position| {
@@ -24,7 +27,9 @@ pub(crate) fn advance(head: &watch::Sender<Position>, to: Position) {
 }
 
 async fn ask(pool: &PgPool, head: &watch::Sender<Position>) {
-    match read::head(pool).await {
+    // A network can swallow the question without a word.
+    let asked = tokio::time::timeout(QUIET, read::head(pool)).await;
+    match asked.unwrap_or_else(|_silent| Err(sqlx::Error::PoolTimedOut.into())) {
         Ok(position) => advance(head, position),
         Err(error) => tracing::debug!(%error, "the head of the log could not be asked for"),
     }
@@ -38,25 +43,32 @@ pub(crate) async fn poll(pool: PgPool, every: Duration, head: watch::Sender<Posi
 }
 
 pub(crate) async fn listen(connect: PgConnectOptions, pool: PgPool, head: watch::Sender<Position>) {
-    // A pool of its own: a listener keeps its connection for good and must not eat into the readers'.
-    let own = PgPoolOptions::new()
-        .max_connections(1)
-        .connect_lazy_with(connect.application_name("figure-ledger listener"));
+    let connect = connect.application_name("figure-ledger listener");
     loop {
-        if let Err(error) = listen_once(&own, &pool, &head).await {
+        if let Err(error) = listen_once(&connect, &pool, &head).await {
             tracing::debug!(%error, "listening for new events was interrupted");
+            tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
-async fn listen_once(own: &PgPool, pool: &PgPool, head: &watch::Sender<Position>) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect_with(own).await?;
+/// Listens until nothing was heard for a while: whether nothing happened or the connection is dead, only a new one
+/// tells.
+async fn listen_once(
+    connect: &PgConnectOptions,
+    pool: &PgPool,
+    head: &watch::Sender<Position>,
+) -> Result<(), sqlx::Error> {
+    // A pool of its own: a listener keeps its connection for good and must not eat into the readers', and a dead
+    // one is never given back.
+    let own = PgPoolOptions::new().max_connections(1).connect_lazy_with(connect.clone());
+    let mut listener = PgListener::connect_with(&own).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
     // What was appended while nobody listened.
     ask(pool, head).await;
-    while let Some(notification) = listener.try_recv().await? {
+    while let Ok(heard) = tokio::time::timeout(QUIET, listener.try_recv()).await {
+        let notification = heard?.ok_or(sqlx::Error::WorkerCrashed)?;
         if let Ok(position) = notification.payload().parse() {
             advance(head, Position(position));
         }

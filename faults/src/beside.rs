@@ -3,6 +3,7 @@
 
 use crate::checks::Acknowledged;
 use crate::generator::Shared;
+use crate::load::Tally;
 use domain::commands::{CabinetCommand, ChangeCabinets, SetWish, Unwish};
 use domain::ids::{CabinetId, CommandId, FigureId, UserId};
 use domain::text::Location;
@@ -12,7 +13,6 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use sqlx::PgPool;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ pub async fn keep_writing(
     pool: PgPool,
     seed: u64,
     shared: Shared,
-    stop: Arc<AtomicBool>,
+    tally: Arc<Tally>,
 ) -> anyhow::Result<Vec<Acknowledged>> {
     let store = EventStore::open(pool, Options::default()).await?;
     let mut rng = StdRng::seed_from_u64(seed);
@@ -37,7 +37,8 @@ pub async fn keep_writing(
     let user_id = UserId(Uuid::from_u128(rng.random()));
     let mut answered = Vec::new();
     let mut cabinets = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
+    while !tally.is_over() {
+        let going = tally.gate.read().await;
         let key = format!("beside-{}", answered.len());
         let figures: Vec<Uuid> = shared.lock().unwrap_or_else(PoisonError::into_inner).figures();
         let one = match (rng.random_range(0..4), figures.choose(&mut rng)) {
@@ -70,7 +71,9 @@ pub async fn keep_writing(
                 one
             }
         };
+        tally.heard(Some(one.clone()));
         answered.push(one);
+        drop(going);
         tokio::time::sleep(Duration::from_millis(rng.random_range(REST))).await;
     }
     Ok(answered)

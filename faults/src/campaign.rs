@@ -3,7 +3,10 @@
 use crate::beside;
 use crate::checks::{self, Acknowledged, Others};
 use crate::client::{Address, Person};
-use crate::generator::{Catalogue, Generator, Model, NONSENSE, Role, Shared};
+use crate::generator::{Catalogue, Generator, NONSENSE, Role, Shared};
+use crate::history::{self, Seen};
+use crate::load::{Client, Tally, keep_asking, people};
+use crate::report::Report;
 use crate::server::{Program, Server, Started};
 use anyhow::{Context, ensure};
 use database::testing::TestDb;
@@ -11,20 +14,18 @@ use projections::engine::Projections;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
-use sqlx::{Connection, PgConnection, PgPool};
-use std::collections::{BTreeMap, HashSet};
+use sqlx::PgPool;
+use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-/// Every named point at which the program can die, but for those of an erasure: `api/tests/http/erasing.rs`
-/// goes through these. Here they still fail now and then: asked between the end of a person and the blanking
-/// of their events, `verify` names rows that the live tables are about to let go.
+/// Every named point at which the program can die.
 pub const POINTS: &[&str] = &[
     "append.before_commit",
     "append.after_commit",
@@ -34,6 +35,12 @@ pub const POINTS: &[&str] = &[
     "projections.after_commit",
     "rebuild.before_swap",
     "rebuild.amid_swap",
+    "erasure.after_account",
+    "erasure.after_end",
+    "erasure.amid_blanking",
+    "erasure.before_finish",
+    "policies.before_commit",
+    "policies.after_commit",
 ];
 /// Those on the way of a rebuild, which somebody has to ask for.
 const REBUILD: &str = "rebuild.";
@@ -51,12 +58,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(3);
 const ABORTED: i32 = 6;
 const KILLED: i32 = 9;
 
-/// What a reader of the log saw, in the order in which it saw it: positions and event ids.
-type Seen = Vec<(i64, Uuid)>;
-
-/// Something that goes wrong.
+/// How a server dies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum Death {
     /// The server dies at a named point, at that pass.
     At(&'static str, u64),
     /// It dies at a point of a rebuild that begins after so many requests.
@@ -81,7 +85,7 @@ pub struct Plan {
 impl Plan {
     /// The faults of the campaign, in their order.
     #[must_use]
-    pub fn faults(&self) -> Vec<Fault> {
+    pub fn faults(&self) -> Vec<Death> {
         let names: Vec<&'static str> = projections::all().iter().map(|definition| definition.name).collect();
         let mut rng = StdRng::seed_from_u64(self.seed);
         let mut faults = Vec::new();
@@ -90,54 +94,20 @@ impl Plan {
                 let after = rng.random_range(3..20);
                 if point.starts_with(REBUILD) {
                     let name = names.choose(&mut rng).copied().unwrap_or_default();
-                    faults.push(Fault::Rebuilding(point, name, after));
-                    faults.push(Fault::Beside(point, after));
+                    faults.push(Death::Rebuilding(point, name, after));
+                    faults.push(Death::Beside(point, after));
                 } else if point.starts_with(ERASURE) {
-                    faults.push(Fault::Erasing(point, after));
+                    faults.push(Death::Erasing(point, after));
                 } else {
-                    faults.push(Fault::At(point, rng.random_range(1..=15)));
+                    faults.push(Death::At(point, rng.random_range(1..=15)));
                 }
             }
             for _ in 0..3 {
-                faults.push(Fault::Kill(rng.random_range(1..30), rng.random_range(0..20_000)));
+                faults.push(Death::Kill(rng.random_range(1..30), rng.random_range(0..20_000)));
             }
         }
         faults.shuffle(&mut rng);
         faults
-    }
-}
-
-/// What came of a campaign.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// Faults that took place.
-    pub tried: usize,
-    /// Accepted writes.
-    pub acknowledged: usize,
-    /// Refused ones.
-    pub refused: usize,
-    /// Requests that were sent more than once.
-    pub repeated: usize,
-    /// Acknowledged writes that are not in the log.
-    pub lost: usize,
-    /// Commands in the log that nobody was told of.
-    pub doubled: usize,
-    /// How often a process died at each point.
-    pub died_at: BTreeMap<&'static str, u32>,
-    /// Of every kind of request, how many were accepted and how many refused.
-    pub kinds: BTreeMap<&'static str, (u32, u32)>,
-    /// Everything that is not as it should be.
-    pub complaints: Vec<String>,
-}
-
-impl Report {
-    /// The line that ends a campaign.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        format!(
-            "faults: {} tried, {} acknowledged, {} lost, {} doubled",
-            self.tried, self.acknowledged, self.lost, self.doubled
-        )
     }
 }
 
@@ -165,7 +135,7 @@ pub async fn run(program: &Program, db: &TestDb, plan: Plan) -> anyhow::Result<R
     report.complaints.extend(checks::erased(&db.pool, &left.people).await?);
     let others = Others { forgotten: left.commands, ..others };
     checks::caught_up(&db.pool).await?;
-    judge(program, db, &models, (people, beside), &others, &mut report).await?;
+    judge(program, (&db.pool, &db.url), &models, (people, beside), &others, &mut report).await?;
     drop(server);
     Ok(report)
 }
@@ -177,7 +147,7 @@ pub async fn run(program: &Program, db: &TestDb, plan: Plan) -> anyhow::Result<R
 /// When something cannot be looked at.
 pub async fn judge(
     program: &Program,
-    db: &TestDb,
+    (pool, url): (&PgPool, &str),
     models: &Projections,
     (people, beside): (Vec<Client>, Vec<Acknowledged>),
     others: &Others,
@@ -198,13 +168,13 @@ pub async fn judge(
         let (accepted, refused) = report.kinds.entry(one.kind).or_default();
         *(if one.is_accepted() { accepted } else { refused }) += 1;
     }
-    let verdict = checks::log(&db.pool, &acknowledged, others).await?;
+    let verdict = checks::log(pool, &acknowledged, others).await?;
     report.acknowledged = acknowledged.iter().filter(|one| one.is_accepted()).count();
     report.refused = acknowledged.len() - report.acknowledged;
     report.lost = verdict.lost;
     report.doubled = verdict.doubled;
     report.complaints.extend(verdict.complaints);
-    report.complaints.extend(rebuilt_the_same(program, db, models).await?);
+    report.complaints.extend(rebuilt_the_same(program, (pool, url), models).await?);
     Ok(())
 }
 
@@ -212,96 +182,21 @@ pub async fn judge(
 /// before and after, and verifies again.
 async fn rebuilt_the_same(
     program: &Program,
-    db: &TestDb,
+    (pool, url): (&PgPool, &str),
     models: &Projections,
 ) -> anyhow::Result<Vec<String>> {
     let mut complaints = checks::verify(models).await?;
-    let before = checks::dumps(&db.pool, models).await?;
-    let output = program.run(&db.url, &["rebuild"], None).await?;
+    let before = checks::dumps(pool, models).await?;
+    let output = program.run(url, &["rebuild"], None).await?;
     ensure!(output.status.success(), "rebuild: {}", String::from_utf8_lossy(&output.stderr));
-    let after = checks::dumps(&db.pool, models).await?;
+    let after = checks::dumps(pool, models).await?;
     complaints.extend(checks::compare(&before, &after));
-    complaints.extend(checks::leftovers(&db.pool).await?);
-    let output = program.run(&db.url, &["verify"], None).await?;
+    complaints.extend(checks::leftovers(pool).await?);
+    let output = program.run(url, &["verify"], None).await?;
     if !output.status.success() {
         complaints.push(format!("verify: {}", String::from_utf8_lossy(&output.stdout)));
     }
     Ok(complaints)
-}
-
-/// A person with what they were told.
-#[derive(Debug)]
-pub struct Client {
-    /// Who.
-    pub person: Person,
-    /// Their name.
-    pub name: String,
-    /// What they have, as they were told.
-    pub model: Model,
-    /// Every request that was answered.
-    pub answered: Vec<Acknowledged>,
-    repeated: usize,
-}
-
-/// How much was answered so far.
-#[derive(Debug, Default)]
-pub struct Tally {
-    /// Requests.
-    pub answered: AtomicU64,
-    /// Those that were accepted.
-    pub accepted: AtomicU64,
-}
-
-/// The people of an instance: three collectors and an admin.
-///
-/// # Errors
-/// When they cannot register.
-pub async fn people(db: &TestDb, address: &Address) -> anyhow::Result<Vec<(String, Role, Person)>> {
-    let mut people = Vec::new();
-    for (name, role) in [
-        ("alice", Role::Collector),
-        ("bruno", Role::Collector),
-        ("chiyo", Role::Collector),
-        ("admin", Role::Admin),
-    ] {
-        people.push((name.to_owned(), role, Person::register(address, name).await?));
-    }
-    sqlx::query("UPDATE users SET is_admin = true WHERE username = 'admin'").execute(&db.pool).await?;
-    Ok(people)
-}
-
-/// Sends one request after the other until told to stop.
-///
-/// # Errors
-/// When a request gets no answer, or none that an answer should be.
-pub async fn keep_asking(
-    (name, role, person): (String, Role, Person),
-    seed: u64,
-    shared: Shared,
-    tally: Arc<Tally>,
-    stop: Arc<AtomicBool>,
-) -> anyhow::Result<Client> {
-    let mut generator = Generator::new(seed, &name, role, shared);
-    let mut moods = StdRng::seed_from_u64(seed.wrapping_add(1));
-    let mut answered = Vec::new();
-    let mut repeated = 0;
-    while !stop.load(Ordering::Relaxed) {
-        let request = generator.request();
-        let hurry = moods.random_ratio(1, 30).then(|| Duration::from_micros(moods.random_range(500..20_000)));
-        let delivered = person.deliver(&request, hurry).await?;
-        repeated += usize::from(delivered.sent > 1);
-        generator.learn(&request, &delivered.answer);
-        answered.push(Acknowledged {
-            actor: person.id,
-            key: request.key,
-            kind: request.kind,
-            status: delivered.answer.status,
-            position: delivered.answer.position,
-        });
-        tally.answered.fetch_add(1, Ordering::Relaxed);
-        tally.accepted.fetch_add(u64::from(delivered.answer.is_accepted()), Ordering::Relaxed);
-    }
-    Ok(Client { person, name, model: generator.model, answered, repeated })
 }
 
 /// The one server, whichever process it is, and everybody who talks to it.
@@ -310,7 +205,6 @@ struct Stage<'a> {
     db: &'a TestDb,
     address: watch::Sender<Option<String>>,
     tally: Arc<Tally>,
-    stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<anyhow::Result<Client>>>,
     admin: Option<Person>,
     reader: Option<JoinHandle<anyhow::Result<Seen>>>,
@@ -334,7 +228,6 @@ impl<'a> Stage<'a> {
             db,
             address: watch::Sender::new(None),
             tally: Arc::default(),
-            stop: Arc::default(),
             clients: Vec::new(),
             admin: None,
             reader: None,
@@ -351,17 +244,17 @@ impl<'a> Stage<'a> {
             self.start(None).await?.map_err(|status| anyhow::anyhow!("died unasked: {status}"))?;
         let models = checks::read_models(&self.db.pool).await?;
         let address = self.address.subscribe();
-        for (at, one) in (1_u64..).zip(people(self.db, &address).await?) {
+        for (at, one) in (1_u64..).zip(people(&self.db.pool, std::slice::from_ref(&address)).await?) {
             if one.1 == Role::Admin {
                 self.admin = Some(one.2.clone());
             }
             let seed = self.seed.wrapping_mul(1_000).wrapping_add(at * 10);
-            let asking = keep_asking(one, seed, self.shared.clone(), self.tally.clone(), self.stop.clone());
+            let asking = keep_asking(one, seed, self.shared.clone(), self.tally.clone());
             self.clients.push(tokio::spawn(asking));
         }
-        self.reader = Some(tokio::spawn(follow(self.db.url.clone(), self.stop.clone())));
-        let (pool, shared, stop) = (self.db.pool.clone(), self.shared.clone(), self.stop.clone());
-        self.writer = Some(tokio::spawn(beside::keep_writing(pool, self.seed, shared, stop)));
+        self.reader = Some(tokio::spawn(history::follow(self.db.options(), self.tally.clone())));
+        let (pool, shared, tally) = (self.db.pool.clone(), self.shared.clone(), self.tally.clone());
+        self.writer = Some(tokio::spawn(beside::keep_writing(pool, self.seed, shared, tally)));
         self.requests(REQUESTS_IN_PEACE, &mut server).await?;
         self.address.send_replace(None);
         server.kill()?;
@@ -403,7 +296,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Starts a server, lets the fault happen to it, and notes how it died.
-    async fn suffer(&mut self, fault: &Fault, report: &mut Report) -> anyhow::Result<()> {
+    async fn suffer(&mut self, fault: &Death, report: &mut Report) -> anyhow::Result<()> {
         let outcome = self.suffer_unchecked(fault, report).await;
         self.address.send_replace(None);
         if outcome.is_err() {
@@ -420,11 +313,11 @@ impl<'a> Stage<'a> {
         outcome
     }
 
-    async fn suffer_unchecked(&self, fault: &Fault, report: &mut Report) -> anyhow::Result<()> {
+    async fn suffer_unchecked(&self, fault: &Death, report: &mut Report) -> anyhow::Result<()> {
         let crash_at = match fault {
-            Fault::At(point, pass) => Some(format!("{point}:{pass}")),
-            Fault::Rebuilding(point, ..) | Fault::Erasing(point, _) => Some((*point).to_owned()),
-            Fault::Beside(..) | Fault::Kill(..) => None,
+            Death::At(point, pass) => Some(format!("{point}:{pass}")),
+            Death::Rebuilding(point, ..) | Death::Erasing(point, _) => Some((*point).to_owned()),
+            Death::Beside(..) | Death::Kill(..) => None,
         };
         let status = match self.start(crash_at.as_deref()).await? {
             Ok(server) => self.await_death(server, fault, report).await?,
@@ -433,7 +326,7 @@ impl<'a> Stage<'a> {
         report.tried += 1;
         match (fault, status.signal()) {
             (
-                Fault::At(point, _) | Fault::Rebuilding(point, ..) | Fault::Erasing(point, _),
+                Death::At(point, _) | Death::Rebuilding(point, ..) | Death::Erasing(point, _),
                 Some(ABORTED),
             ) => {
                 *report.died_at.entry(point).or_default() += 1;
@@ -448,7 +341,7 @@ impl<'a> Stage<'a> {
     async fn await_death(
         &self,
         mut server: Server,
-        fault: &Fault,
+        fault: &Death,
         report: &mut Report,
     ) -> anyhow::Result<ExitStatus> {
         let start = self.tally.answered.load(Ordering::Relaxed);
@@ -463,16 +356,16 @@ impl<'a> Stage<'a> {
             ensure!(begun.elapsed() < FAULT_WITHIN, "neither death nor answers");
             let since = self.tally.answered.load(Ordering::Relaxed).saturating_sub(start);
             match fault {
-                Fault::Kill(after, micros) if since >= *after => {
+                Death::Kill(after, micros) if since >= *after => {
                     tokio::time::sleep(Duration::from_micros(*micros)).await;
                     return self.kill(server).await;
                 }
-                Fault::Rebuilding(_, name, after) if since >= *after && asked.is_none() => {
+                Death::Rebuilding(_, name, after) if since >= *after && asked.is_none() => {
                     let admin = self.admin.clone().context("there is no admin")?;
                     let path = format!("/api/admin/projections/{name}/rebuild");
                     asked = Some(tokio::spawn(async move { admin.nudge(&path).await }));
                 }
-                Fault::Erasing(_, after) if since >= *after && asked.is_none() => {
+                Death::Erasing(_, after) if since >= *after && asked.is_none() => {
                     asked = Some(tokio::spawn(leave(
                         self.seed.wrapping_add(*after),
                         self.address.subscribe(),
@@ -482,8 +375,8 @@ impl<'a> Stage<'a> {
                     )));
                 }
                 // Somebody has to register and live a little first.
-                Fault::Erasing(..) => {}
-                Fault::Beside(point, after) if since >= *after => {
+                Death::Erasing(..) => {}
+                Death::Beside(point, after) if since >= *after => {
                     let output = self.program.run(&self.db.url, &["rebuild"], Some(point)).await?;
                     ensure!(
                         output.status.signal() == Some(ABORTED),
@@ -508,7 +401,7 @@ impl<'a> Stage<'a> {
 
     /// Lets everybody finish what they are at.
     async fn end(&mut self) -> anyhow::Result<(Vec<Client>, Vec<Acknowledged>, Others)> {
-        self.stop.store(true, Ordering::Relaxed);
+        self.tally.stop();
         let mut clients = Vec::new();
         for client in self.clients.drain(..) {
             clients.push(client.await??);
@@ -532,11 +425,11 @@ impl Drop for Stage<'_> {
 async fn leave(seed: u64, address: Address, pool: PgPool, shared: Shared, leavers: Arc<Mutex<Leavers>>) {
     let id = Uuid::now_v7().simple().to_string();
     let name = format!("leaver-{}", id.get(..20).unwrap_or(&id));
-    let Ok(person) = Person::register(&address, &name).await else { return };
+    let Ok(person) = Person::register(std::slice::from_ref(&address), &name).await else { return };
     let mut generator = Generator::new(seed, &name, Role::Collector, shared);
     for _ in 0..REQUESTS_BEFORE_LEAVING {
         let request = generator.request();
-        let Ok(delivered) = person.deliver(&request, None).await else { return };
+        let Ok(delivered) = person.deliver(&request, &mut || None).await else { return };
         generator.learn(&request, &delivered.answer);
     }
     let sql = "SELECT command_id::text FROM command_records WHERE actor = $1";
@@ -549,28 +442,4 @@ async fn leave(seed: u64, address: Address, pool: PgPool, shared: Shared, leaver
         leavers.commands.extend(commands);
     }
     person.leave().await;
-}
-
-/// Follows the log as any reader does, by asking for what lies after the last position it saw.
-async fn follow(url: String, stop: Arc<AtomicBool>) -> anyhow::Result<Seen> {
-    let mut connection = PgConnection::connect(&url).await?;
-    let mut seen = Seen::new();
-    let mut rounds_left = 2;
-    while rounds_left > 0 {
-        if stop.load(Ordering::Relaxed) {
-            rounds_left -= 1;
-            // What a client's last request led to is there by now, or was never acknowledged.
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
-        let after = seen.last().map_or(0, |(position, _)| *position);
-        let more: Seen =
-            sqlx::query_as("SELECT position, event_id FROM events WHERE position > $1 ORDER BY position")
-                .bind(after)
-                .fetch_all(&mut connection)
-                .await?;
-        seen.extend(more);
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-    connection.close().await?;
-    Ok(seen)
 }

@@ -4,6 +4,8 @@ use crate::generator::{Answer, Request};
 use anyhow::{Context, bail, ensure};
 use reqwest::{Client, Response, header};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -12,6 +14,8 @@ use uuid::Uuid;
 const PASSWORD: &str = "correct horse battery";
 /// How long a request may stay without an answer, whatever happens to the servers.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// When one try is given up.
+const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Where the server is now; none while there is none.
@@ -21,7 +25,9 @@ pub type Address = watch::Receiver<Option<String>>;
 #[derive(Debug, Clone)]
 pub struct Person {
     http: Client,
-    address: Address,
+    addresses: Vec<Address>,
+    /// Which of them is asked next, as by a balancer: another one after every failure.
+    turn: Arc<AtomicUsize>,
     /// Their id.
     pub id: Uuid,
 }
@@ -40,10 +46,9 @@ impl Person {
     ///
     /// # Errors
     /// When there is no server or it refuses.
-    pub async fn register(address: &Address, name: &str) -> anyhow::Result<Self> {
-        let http =
-            Client::builder().no_proxy().cookie_store(true).timeout(Duration::from_secs(30)).build()?;
-        let mut person = Self { http, address: address.clone(), id: Uuid::nil() };
+    pub async fn register(addresses: &[Address], name: &str) -> anyhow::Result<Self> {
+        let http = Client::builder().no_proxy().cookie_store(true).timeout(REQUEST_WITHIN).build()?;
+        let mut person = Self { http, addresses: addresses.to_vec(), turn: Arc::default(), id: Uuid::nil() };
         let email = format!("{name}@example.org");
         let body = json!({"username": name, "email": email, "password": PASSWORD});
         let base = person.base().await?;
@@ -55,20 +60,43 @@ impl Person {
         Ok(person)
     }
 
+    /// The same person, with the same session, at other servers.
+    #[must_use]
+    pub fn at(&self, addresses: &[Address]) -> Self {
+        Self { addresses: addresses.to_vec(), turn: Arc::default(), ..self.clone() }
+    }
+
     async fn base(&self) -> anyhow::Result<String> {
-        let mut address = self.address.clone();
-        let found = tokio::time::timeout(PATIENCE, address.wait_for(Option::is_some)).await;
-        found.context("no server came back")??.clone().context("no server")
+        let begun = Instant::now();
+        loop {
+            let first = self.turn.load(Ordering::Relaxed);
+            let count = self.addresses.len();
+            let next = (first..first.saturating_add(count)).filter_map(|at| self.addresses.get(at % count));
+            if let Some(base) = next.filter_map(|address| address.borrow().clone()).next() {
+                return Ok(base);
+            }
+            ensure!(begun.elapsed() < PATIENCE, "no server came back");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn elsewhere(&self) {
+        self.turn.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(PAUSE).await;
     }
 
     /// Sends a request again and again, with the same key, until it is answered by something that stands:
-    /// an acceptance or a refusal. With `hurry` the first try is given up after that time.
+    /// an acceptance or a refusal. `hurry` tells before each try after what time it is given up, if before its
+    /// usual end.
     ///
     /// # Errors
     /// When nothing answers within two minutes, or what answers is no answer: a 500, a 401, no JSON.
-    pub async fn deliver(&self, request: &Request, hurry: Option<Duration>) -> anyhow::Result<Delivered> {
+    pub async fn deliver(
+        &self,
+        request: &Request,
+        hurry: &mut (dyn FnMut() -> Option<Duration> + Send),
+    ) -> anyhow::Result<Delivered> {
         let begun = Instant::now();
-        let mut hurry = hurry;
         let mut sent = 0_u32;
         loop {
             ensure!(begun.elapsed() < PATIENCE, "{request:?} was not answered after {sent} tries");
@@ -84,23 +112,23 @@ impl Person {
             if let Some(etag) = &request.if_match {
                 builder = builder.header(header::IF_MATCH, etag);
             }
-            if let Some(hurry) = hurry.take() {
+            if let Some(hurry) = hurry() {
                 builder = builder.timeout(hurry);
             }
             let Ok(response) = builder.send().await else {
-                tokio::time::sleep(PAUSE).await;
+                self.elsewhere().await;
                 continue;
             };
             let location = text(&response, header::LOCATION.as_str());
             let Some(mut answer) = read(response).await else {
-                tokio::time::sleep(PAUSE).await;
+                self.elsewhere().await;
                 continue;
             };
             match answer.status {
-                503 => tokio::time::sleep(PAUSE).await,
+                503 => self.elsewhere().await,
                 202 => {
                     let location = location.context("a 202 without Location")?;
-                    let read = self.get(&location).await?;
+                    let read = self.get_with(&location, answer.position).await?;
                     (answer.body, answer.etag) = (read.body, read.etag);
                     return Ok(Delivered { answer, sent });
                 }
@@ -118,10 +146,22 @@ impl Person {
     /// # Errors
     /// When it does not appear.
     pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.get_with(path, None).await
+    }
+
+    /// The same, as it is after a position.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn get_with(&self, path: &str, min_position: Option<i64>) -> anyhow::Result<Answer> {
         let begun = Instant::now();
         loop {
             let base = self.base().await?;
-            if let Ok(response) = self.http.get(format!("{base}{path}")).send().await
+            let mut builder = self.http.get(format!("{base}{path}"));
+            if let Some(position) = min_position {
+                builder = builder.header("x-min-position", position);
+            }
+            if let Ok(response) = builder.send().await
                 && let Some(answer) = read(response).await
             {
                 if answer.status == 200 {
@@ -131,7 +171,7 @@ impl Person {
                 ensure!(begun.elapsed() < PATIENCE, "{path} answers {} {}", answer.status, answer.body);
             }
             ensure!(begun.elapsed() < PATIENCE, "{path} is not answered");
-            tokio::time::sleep(PAUSE).await;
+            self.elsewhere().await;
         }
     }
 
@@ -154,6 +194,20 @@ impl Person {
                 None => return Ok(items),
             }
         }
+    }
+
+    /// Asks once and takes whatever status comes, if one comes.
+    pub async fn try_once(&self, request: &Request, patience: Duration) -> Option<Answer> {
+        let base = self.addresses.iter().find_map(|address| address.borrow().clone())?;
+        let mut builder = self
+            .http
+            .request(request.method.clone(), format!("{base}{}", request.path))
+            .header("idempotency-key", &request.key)
+            .timeout(patience);
+        if let Some(body) = &request.body {
+            builder = builder.json(body);
+        }
+        read(builder.send().await.ok()?).await
     }
 
     /// Asks to be erased, and does not care for the answer.

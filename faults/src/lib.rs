@@ -7,8 +7,15 @@
 //! | `generator.rs` | random requests, and a small model of what came of them |
 //! | `client.rs` | sending a request until it is answered |
 //! | `beside.rs` | another process that writes |
-//! | `campaign.rs` | servers that die, one after another, under clients that do not give up |
+//! | `load.rs` | people who ask one request after the other, and what they were told |
+//! | `campaign.rs` | servers that die at named points, one after another |
+//! | `real/` | three servers on a PostgreSQL of their own, and everybody around them |
+//! | `faults/` | what goes wrong there, one file per fault |
+//! | `history.rs` | what concurrent clients saw, and whether the log explains it |
 //! | `checks.rs` | what must hold afterwards: the log, the acknowledged writes, the tables |
+//! | `report.rs` | what came of it |
+//!
+//! `docs/faults.md` tells what is tried and promised.
 //!
 //! A seed repeats the faults and every client's choices; how the clients' requests fall between each other
 //! and which moment a kill hits stay the machine's own.
@@ -19,7 +26,12 @@ pub mod beside;
 pub mod campaign;
 pub mod checks;
 pub mod client;
+pub mod faults;
 pub mod generator;
+pub mod history;
+pub mod load;
+pub mod real;
+pub mod report;
 pub mod server;
 
 /// The seed to use: what `FAULTS_SEED` says, else a fresh one.

@@ -1,10 +1,13 @@
 //! The real program as a process: found, started, told where to die, seen to be gone.
 
 use anyhow::{Context, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -25,6 +28,7 @@ pub struct Program {
     path: PathBuf,
     log: PathBuf,
     own: bool,
+    keep_log: AtomicBool,
 }
 
 impl Program {
@@ -40,7 +44,7 @@ impl Program {
         let name = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7().simple());
         let log = own.join(format!("{name}.log"));
         if let Some(path) = std::env::var_os(PROGRAM) {
-            return Ok(Self { path: path.into(), log, own: false });
+            return Ok(Self { path: path.into(), log, own: false, keep_log: AtomicBool::new(false) });
         }
         let built = profile.join("figure-ledger");
         if !is_fresh(&built) {
@@ -50,13 +54,18 @@ impl Program {
         std::fs::hard_link(&built, &path)
             .or_else(|_other_file_system| std::fs::copy(&built, &path).map(drop))
             .with_context(|| format!("{} cannot be used", built.display()))?;
-        Ok(Self { path, log, own: true })
+        Ok(Self { path, log, own: true, keep_log: AtomicBool::new(false) })
     }
 
     /// Where the processes' log lines go.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
+    }
+
+    /// Lets the log stay when this ends.
+    pub fn keep_log(&self) {
+        self.keep_log.store(true, Ordering::Relaxed);
     }
 
     fn command(&self, database_url: &str, arguments: &[&str]) -> anyhow::Result<Command> {
@@ -92,6 +101,15 @@ impl Program {
         Ok(command.output().await?)
     }
 
+    /// Starts a subcommand whose output goes nowhere.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn begin(&self, database_url: &str, arguments: &[&str]) -> anyhow::Result<Child> {
+        let mut command = self.command(database_url, arguments)?;
+        Ok(command.stdout(Stdio::null()).spawn()?)
+    }
+
     /// Starts a server, perhaps with a point at which it dies, and waits until it is ready.
     ///
     /// # Errors
@@ -99,6 +117,20 @@ impl Program {
     pub async fn serve(&self, database_url: &str, crash_at: Option<&str>) -> anyhow::Result<Started> {
         let mut command = self.command(database_url, &["serve", "--listen", "127.0.0.1:0"])?;
         command.envs(crash_at.map(|at| (CRASH_AT, at)));
+        Self::start(command).await
+    }
+
+    /// The same on a data folder, whose PostgreSQL the server keeps running by itself.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub async fn serve_folder(&self, data: &Path) -> anyhow::Result<Started> {
+        let mut command = self.command("", &["serve", "--listen", "127.0.0.1:0", "--data"])?;
+        command.arg(data);
+        Self::start(command).await
+    }
+
+    async fn start(mut command: Command) -> anyhow::Result<Started> {
         let mut child = command.spawn()?;
         let mut lines = BufReader::new(child.stdout.take().context("no standard output")?).lines();
         let base = loop {
@@ -127,7 +159,7 @@ impl Drop for Program {
         if self.own {
             let _ = std::fs::remove_file(&self.path);
         }
-        if !std::thread::panicking() {
+        if !std::thread::panicking() && !self.keep_log.load(Ordering::Relaxed) {
             let _ = std::fs::remove_file(&self.log);
         }
     }
@@ -156,12 +188,35 @@ impl Server {
         &self.base
     }
 
+    /// The id of its process, while it runs.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits for its end.
     ///
     /// # Errors
     /// When the system cannot tell.
     pub async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
         Ok(self.child.wait().await?)
+    }
+
+    /// How it ended, if it did.
+    ///
+    /// # Errors
+    /// When the system cannot tell.
+    pub fn died(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self.child.id().context("the server is gone")?;
+        Ok(kill(Pid::from_raw(i32::try_from(pid)?), signal)?)
     }
 
     /// `kill -9`, now.

@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use database::testing::TestDb;
-use faults::campaign::{self, Report, Tally};
+use faults::campaign;
 use faults::checks::{self, Others};
 use faults::generator::{Catalogue, NONSENSE, Shared};
+use faults::load::{self, Tally};
+use faults::report::Report;
 use faults::server::{Program, Started};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -33,17 +35,17 @@ async fn after_import_demo_and_a_thousand_commands_verify_and_rebuild_find_every
         sqlx::query_scalar("SELECT id FROM figures ORDER BY id LIMIT 40").fetch_all(&db.pool).await.unwrap();
     catalogue.lock().unwrap().know(figures);
     let (_sender, address) = watch::channel(Some(server.base().to_owned()));
-    let (tally, stop) = (Arc::new(Tally::default()), Arc::new(AtomicBool::new(false)));
+    let tally = Arc::new(Tally::default());
     let mut clients = Vec::new();
-    for (at, one) in (1_u64..).zip(campaign::people(&db, &address).await.unwrap()) {
+    for (at, one) in (1_u64..).zip(load::people(&db.pool, &[address]).await.unwrap()) {
         let seed = seed.wrapping_mul(1_000).wrapping_add(at * 10);
-        let asking = campaign::keep_asking(one, seed, catalogue.clone(), tally.clone(), stop.clone());
+        let asking = load::keep_asking(one, seed, catalogue.clone(), tally.clone());
         clients.push(tokio::spawn(asking));
     }
     while tally.accepted.load(Ordering::Relaxed) < COMMANDS && !clients.iter().any(|one| one.is_finished()) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    stop.store(true, Ordering::Relaxed);
+    tally.stop();
     let mut people = Vec::new();
     for client in clients {
         people.push(client.await.unwrap().unwrap());
@@ -53,7 +55,9 @@ async fn after_import_demo_and_a_thousand_commands_verify_and_rebuild_find_every
     let models = checks::read_models(&db.pool).await.unwrap();
     let mut report = Report::default();
     let others = Others { since, ..Others::default() };
-    campaign::judge(&program, &db, &models, (people, Vec::new()), &others, &mut report).await.unwrap();
+    campaign::judge(&program, (&db.pool, &db.url), &models, (people, Vec::new()), &others, &mut report)
+        .await
+        .unwrap();
     println!("{} accepted, {} refused: {:?}", report.acknowledged, report.refused, report.kinds);
     let complaints = report.complaints.join("\n");
     assert!(complaints.is_empty(), "seed {seed}:\n{complaints}");

@@ -10,7 +10,7 @@ use std::path::Path;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_dies_what_was_acknowledged_stands_once_and_live_is_rebuild_is_verify() {
-    let plan = Plan { seed: faults::seed(), rounds: faults::setting("FAULTS_ROUNDS").unwrap_or(3) };
+    let plan = Plan { seed: faults::seed(), rounds: faults::setting("FAULTS_ROUNDS").unwrap_or(1) };
     println!("seed {}: FAULTS_SEED={} repeats it, FAULTS_ROUNDS makes it longer", plan.seed, plan.seed);
     let program = Program::find().unwrap();
     let db = TestDb::new().await;
@@ -36,7 +36,6 @@ fn every_crash_point_in_the_sources_is_tried() {
     for folder in ["api", "database", "event-store", "operational", "projections", "workers"] {
         collect(&root.join(folder).join("src"), &mut found);
     }
-    found.retain(|point| !point.starts_with("erasure."));
     assert_eq!(found, POINTS.iter().map(|point| (*point).to_owned()).collect());
 }
 

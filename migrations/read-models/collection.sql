@@ -10,7 +10,7 @@ CREATE TABLE owned_items (
     price_currency   char(3),
     shipping_amount  numeric(12, 2),
     fees_amount      numeric(12, 2),
-    price_fx_rate    numeric(20, 10),
+    price_fx_rate    numeric,
     value_amount     numeric(12, 2),
     value_currency   char(3),
     purchase_date    date,

@@ -4,8 +4,16 @@
 //! several of them in one transaction. All times are UTC.
 
 pub mod app_settings;
+pub mod cron;
 pub mod erasures;
+pub mod external_lookups;
 pub mod figure_types;
+pub mod fx_rates;
+pub mod notifications;
 pub mod passwords;
+pub mod policies;
+pub mod price_checks;
+pub mod server_job_runs;
 pub mod sessions;
 pub mod users;
+pub mod wish_alerts;

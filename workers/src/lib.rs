@@ -1,4 +1,11 @@
-//! What the clock or the outside world starts: imports, and the demo collection.
+//! What the clock or the outside world starts: jobs, the price sweep, exchange rates, imports, and the demo
+//! collection.
 
 pub mod demo;
+pub mod fx;
 pub mod imports;
+pub mod jobs;
+pub mod outbound;
+pub mod policies;
+pub mod provider;
+pub mod sweep;

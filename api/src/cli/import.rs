@@ -1,4 +1,4 @@
-//! `import`: a catalogue, or somebody's collection, from a file.
+//! `import`: a catalogue, somebody's collection, or exchange rates, from a file.
 //!
 //! Exits with 0 when the file was worked through, also when single lines could not be used: they are told on
 //! standard error, each with its number. Exits with 1 when the file is not of its kind, when none of its
@@ -9,25 +9,33 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     sync::Mutex,
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
+use chrono::Utc;
 use clap::Subcommand;
 use domain::money::Currency;
 use operational::{
-    figure_types,
+    figure_types, fx_rates,
     users::{self, Username},
 };
-use workers::imports::{
-    Mode,
-    catalogue::{self, CatalogueReport},
-    mfc::{self, Fate, MfcReport, RowReport},
+use workers::{
+    fx::history::{self, HistoryReport},
+    imports::{
+        Mode,
+        catalogue::{self, CatalogueReport},
+        mfc::{self, Fate, MfcReport, RowReport},
+    },
 };
 
 use super::{instance, instance::Instance, printable, progress::Progress, width};
 use crate::config::Config;
 
-/// Bring in a catalogue or a collection from a file; running it again adds nothing twice.
+/// How long running servers are waited for; they need a fraction of a second.
+const SERVERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Bring in a catalogue, a collection or exchange rates from a file; running it again adds nothing twice.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -60,6 +68,12 @@ enum Command {
         #[arg(long, value_name = "CODE")]
         currency: Option<Currency>,
     },
+    /// The euro's exchange rates as the ECB publishes their history: the zip, or the CSV in it
+    Fx {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
@@ -76,6 +90,10 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
                 import_mfc(instance, &username, &bytes, currency, mode(dry_run)).await
             })
             .await
+        }
+        Command::Fx { file } => {
+            let bytes = read(&file)?;
+            instance::with(&config, async |instance| import_fx(instance, &bytes).await).await
         }
     }
 }
@@ -189,6 +207,36 @@ async fn import_mfc(
         bail!("no row could be used");
     }
     Ok(())
+}
+
+async fn import_fx(instance: &Instance, bytes: &[u8]) -> anyhow::Result<()> {
+    let progress = Mutex::new(Progress::new("importing", "rates"));
+    let telling = |done: usize, total: usize| {
+        telling(&progress)(workers::imports::Progress { done, total });
+    };
+    let report = history::load(&instance.ledger.fx, bytes, Utc::now(), &telling).await?;
+    drop(progress);
+    // A server that runs beside this has them before this ends.
+    if !fx_rates::read_by_all(&instance.pool, SERVERS_WITHIN).await? {
+        eprintln!("the rates are stored, but a running server has not taken them up yet");
+    }
+    for refused in &report.refused {
+        eprintln!("{}", printable(&refused.to_string()));
+    }
+    std::io::stdout().lock().write_all(fx_summary(&report).as_bytes())?;
+    Ok(())
+}
+
+fn fx_summary(report: &HistoryReport) -> String {
+    let stored = report.stored;
+    let days = stored.new + stored.changed + stored.unchanged + report.refused.len();
+    let of = format!("days, those taken from {} to {}", report.first, report.last);
+    let mut counts = vec![(stored.new, "added"), (stored.unchanged, "there already")];
+    if stored.changed > 0 {
+        counts.push((stored.changed, "there already with other rates, replaced"));
+    }
+    counts.push((report.refused.len(), "could not be used"));
+    summary(days, &of, &counts)
 }
 
 /// Every row and its fate; what varies in width stands last.

@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use anyhow::{Context, bail};
-use database::Database;
+use database::{Database, Source};
 use domain::stream::Position;
 use projections::engine::{Running, State, Waited};
 use sqlx::PgPool;
@@ -37,9 +37,29 @@ pub(super) async fn with<T>(
     work: impl AsyncFnOnce(&Instance) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let database = super::open(config).await?;
+    unless_told_to_stop(database, async |database| opened(database, work).await).await
+}
+
+/// The same with the database as it stands: nothing is migrated, and no ledger opened.
+///
+/// # Errors
+/// As [`with`].
+pub(super) async fn with_database<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&Database) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let source = Source::from_env_or_private(config.database_url.clone(), &config.data);
+    let database = Database::connect(&source).await.context("there is no usable database")?;
+    unless_told_to_stop(database, work).await
+}
+
+async fn unless_told_to_stop<T>(
+    database: Database,
+    work: impl AsyncFnOnce(&Database) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let outcome = tokio::select! {
         biased;
-        outcome = opened(&database, work) => outcome,
+        outcome = work(&database) => outcome,
         stopped = told_to_stop() => Err(stopped.map_or_else(Into::into, |()| Interrupted.into())),
     };
     let closed = database.close().await;
@@ -58,7 +78,7 @@ async fn opened<T>(
 }
 
 /// Ends when the process is asked to end.
-async fn told_to_stop() -> io::Result<()> {
+pub(super) async fn told_to_stop() -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

@@ -1,10 +1,12 @@
 //! The command line. Each subcommand is one file.
 
 mod admin;
+mod backup;
 mod demo;
 mod events;
 mod import;
 mod instance;
+mod price_provider;
 mod progress;
 mod projections;
 mod rebuild;
@@ -40,7 +42,7 @@ struct Cli {
 enum Command {
     /// Run the server (also without any subcommand)
     Serve(serve::Args),
-    /// Bring in a catalogue or a collection from a file
+    /// Bring in a catalogue, a collection or exchange rates from a file
     Import(import::Args),
     /// Make a demo account with a collection
     Demo(demo::Args),
@@ -52,6 +54,12 @@ enum Command {
     Projections(projections::Args),
     /// Read the log
     Events(events::Args),
+    /// Serve prices from files, in the contract that the price sweep asks in
+    PriceProvider(price_provider::Args),
+    /// Copy the log, the accounts and the settings to a file
+    Backup(backup::BackupArgs),
+    /// Make a ledger of a backup, in an empty database
+    Restore(backup::RestoreArgs),
     /// Look after the instance
     Admin(admin::Args),
 }
@@ -84,7 +92,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let command = cli.command.unwrap_or_else(|| Command::Serve(serve::Args::default()));
     // A server tells what it does; the others print it, and have only complaints to log.
     let level = if matches!(command, Command::Serve(_)) { LevelFilter::INFO } else { LevelFilter::WARN };
-    telemetry::start(config.log_format, level)?;
+    // Before the runtime, and dropped after it: what sends spans has a thread of its own.
+    let _telemetry = telemetry::start(&config, level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
@@ -95,6 +104,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Verify(args) => verify::run(config, args).await,
             Command::Projections(args) => projections::run(config, args).await,
             Command::Events(args) => events::run(config, args).await,
+            Command::PriceProvider(args) => price_provider::run(args).await,
+            Command::Backup(args) => backup::back_up(config, args).await,
+            Command::Restore(args) => backup::restore(config, args).await,
             Command::Admin(args) => admin::run(config, args).await,
         }
     })

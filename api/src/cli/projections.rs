@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Subcommand;
-use projections::engine::EngineError;
+use projections::engine::{Rebuild, RebuildState, Stage};
 
 use super::instance;
 use crate::config::Config;
@@ -37,6 +37,11 @@ enum Command {
         /// Which
         name: String,
     },
+    /// Call off a rebuild, whichever process is at it
+    Cancel {
+        /// Which
+        name: String,
+    },
     /// Let a stopped one pass over the event that it stopped at, for good
     Skip {
         /// Which
@@ -58,19 +63,26 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
                 projections.pause(&name).await?;
                 writeln!(out, "{name} is paused")?;
             }
-            Command::Resume { name } | Command::Retry { name } => {
+            Command::Resume { name } => {
                 instance::known(&instance.ledger, std::slice::from_ref(&name))?;
                 projections.resume(&name).await?;
                 writeln!(out, "{name} goes on, once a server runs")?;
             }
+            Command::Retry { name } => {
+                instance::known(&instance.ledger, std::slice::from_ref(&name))?;
+                projections.retry(&name).await?;
+                writeln!(out, "{name} tries its event again, once a server runs")?;
+            }
+            Command::Cancel { name } => {
+                instance::known(&instance.ledger, std::slice::from_ref(&name))?;
+                projections.cancel_rebuild(&name, BY).await?;
+                writeln!(out, "the rebuild of {name} is called off; its tables stay as they are")?;
+            }
             Command::Skip { name, reason } => {
                 instance::known(&instance.ledger, std::slice::from_ref(&name))?;
                 anyhow::ensure!(!reason.trim().is_empty(), "a reason is needed: it stays on record");
-                match projections.skip(&name, reason.trim(), BY).await {
-                    Ok(position) => writeln!(out, "{name} passes over event {position} for good")?,
-                    Err(EngineError::NothingToSkip(_)) => anyhow::bail!("{name} is not stopped at an event"),
-                    Err(error) => return Err(error.into()),
-                }
+                let position = projections.skip(&name, reason.trim(), BY).await?;
+                writeln!(out, "{name} passes over event {position} for good")?;
             }
         }
         Ok(())
@@ -87,7 +99,7 @@ async fn list(instance: &instance::Instance, out: &mut impl Write) -> anyhow::Re
         } else {
             format!("v{}, v{} to come", one.version, one.release_version)
         };
-        let state = one.state.as_str();
+        let state = one.phase.as_str();
         writeln!(
             out,
             "{:width$}  {version}  {state}  at {}, {} behind, {} s",
@@ -95,6 +107,9 @@ async fn list(instance: &instance::Instance, out: &mut impl Write) -> anyhow::Re
         )?;
         if let Some(error) = &one.error {
             writeln!(out, "{:width$}  {}", "", super::printable(error))?;
+        }
+        if let Some(rebuild) = &one.rebuild {
+            writeln!(out, "{:width$}  {}", "", super::printable(&told(rebuild)))?;
         }
     }
     for skip in instance.ledger.projections.skips().await? {
@@ -106,4 +121,33 @@ async fn list(instance: &instance::Instance, out: &mut impl Write) -> anyhow::Re
         )?;
     }
     Ok(())
+}
+
+/// One line about a rebuild.
+fn told(rebuild: &Rebuild) -> String {
+    let by = &rebuild.asked_by;
+    match rebuild.state {
+        RebuildState::Running => {
+            let rest =
+                rebuild.remaining_seconds.map_or(String::new(), |rest| format!(", about {rest} s left"));
+            let stage = match rebuild.stage {
+                Stage::Reading => {
+                    format!("{} of {}, {}/s{rest}", rebuild.position, rebuild.head, rebuild.events_per_second)
+                }
+                Stage::Indexing => "making indexes".to_owned(),
+                Stage::CatchingUp => "catching up".to_owned(),
+                Stage::Swapping => "putting the tables in place".to_owned(),
+            };
+            format!("is rebuilt for {by} since {}: {stage}", rebuild.started_at)
+        }
+        RebuildState::Done => format!("rebuilt for {by} at position {}", rebuild.position),
+        RebuildState::Failed => {
+            format!("a rebuild for {by} failed: {}", rebuild.error.as_deref().unwrap_or_default())
+        }
+        RebuildState::Cancelled => format!(
+            "a rebuild for {by} was called off by {}",
+            rebuild.cancelled_by.as_deref().unwrap_or("somebody")
+        ),
+        RebuildState::Interrupted => format!("a rebuild for {by} was cut off"),
+    }
 }

@@ -5,6 +5,9 @@ use std::io::Write;
 use super::{instance, progress::Progress};
 use crate::config::Config;
 
+/// Who is on record for it.
+const BY: &str = "the command line";
+
 /// Rebuild read models from the log, beside the live ones, which serve until the new ones take their place.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -27,7 +30,7 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
                     progress.then("writing the tables and putting them in place");
                 }
             };
-            instance.ledger.projections.rebuild(&names, replayed).await?
+            instance.ledger.projections.begin_rebuild(&names, BY).await?.run(replayed).await?
         };
         let mut out = std::io::stdout().lock();
         let width = super::width(rebuilt.iter().map(|one| one.projection));

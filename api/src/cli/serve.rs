@@ -4,7 +4,6 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use database::ServeLock;
-use operational::sessions;
 use sqlx::PgPool;
 use tokio::{
     net::TcpListener,
@@ -23,7 +22,6 @@ use crate::{
 
 /// How long requests in flight get once the server is told to stop.
 const LAST_CALL: Duration = Duration::from_secs(20);
-const CLEANED_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Run the server.
 #[derive(Debug, Default, clap::Args)]
@@ -57,6 +55,7 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     metrics::start();
     let ledger = Ledger::open(&pool).await.context("the ledger cannot be opened")?;
     let folding = ledger.projections.run();
+    let _following = ledger.fx.follow();
     let state = AppState::new(config, pool, ledger, super::passwords()?);
     if with_demo {
         demo::fill(&state).await?;
@@ -65,7 +64,6 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let mut signals = Signals::new()?;
-    tokio::spawn(clean_up(state.clone()));
     tokio::spawn(erasure::keep_going(state.clone()));
     tokio::spawn(metrics::keep_up(state.clone()));
     let server = {
@@ -77,10 +75,15 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
                 .into_future(),
         )
     };
+    let ticking = state.jobs.start().await.context("the clock of the jobs cannot be set up")?;
+    let reacting = state.policies.run();
     announce(&state, address, with_demo);
     let name = signals.next().await;
     tracing::info!(signal = name, "stopping: requests in flight are finished first");
     state.stop();
+    ticking.stop().await;
+    let jobs = state.jobs.clone();
+    let ending_jobs = tokio::spawn(async move { jobs.stop().await });
     let ended = match tokio::time::timeout(LAST_CALL, server).await {
         Ok(ended) => ended?.context("the server failed"),
         Err(_late) => {
@@ -88,7 +91,11 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
             Ok(())
         }
     };
+    if tokio::time::timeout(LAST_CALL, ending_jobs).await.is_err() {
+        tracing::warn!("a job did not end in time; it is closed at the next start");
+    }
     // Only now: the last requests waited for the read models to show what they wrote.
+    drop(reacting);
     drop(folding);
     ended
 }
@@ -108,21 +115,6 @@ fn announce(state: &AppState, address: SocketAddr, with_demo: bool) {
         );
     }
     println!("  make an admin:         figure-ledger admin create-user NAME --admin");
-}
-
-async fn clean_up(state: AppState) {
-    let mut every = tokio::time::interval(CLEANED_EVERY);
-    loop {
-        tokio::select! {
-            _ = every.tick() => {}
-            () = state.stopping() => return,
-        }
-        match sessions::delete_expired(&state.pool).await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "sessions that had run out were deleted"),
-            Err(error) => tracing::warn!(%error, "sessions that have run out cannot be deleted now"),
-        }
-    }
 }
 
 struct Signals {

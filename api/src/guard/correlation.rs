@@ -9,10 +9,11 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tracing::Instrument;
+use event_store::SPANS;
+use tracing::{Instrument, Span, field};
 use uuid::Uuid;
 
-use crate::problem::Problem;
+use crate::{problem::Problem, telemetry};
 
 /// The header that carries the id both ways.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -29,8 +30,8 @@ impl<S: Send + Sync> FromRequestParts<S> for CorrelationId {
     }
 }
 
-/// Counts a request. By the route's pattern, and no method that nobody knows, so that nobody can make up series.
-fn measure(method: &Method, route: &str, status: StatusCode, elapsed: Duration) {
+/// A method's name, but no name that nobody knows: what is told by it must stay bounded.
+fn name_of(method: &Method) -> &str {
     const KNOWN: [Method; 7] = [
         Method::GET,
         Method::POST,
@@ -40,10 +41,34 @@ fn measure(method: &Method, route: &str, status: StatusCode, elapsed: Duration) 
         Method::HEAD,
         Method::OPTIONS,
     ];
-    let method = if KNOWN.contains(method) { method.as_str() } else { "other" };
-    let labels =
-        [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.as_str().to_owned())];
+    if KNOWN.contains(method) { method.as_str() } else { "other" }
+}
+
+/// Counts a request. By the route's pattern, so that nobody can make up series.
+fn measure(method: &Method, route: &str, status: StatusCode, elapsed: Duration) {
+    let labels = [
+        ("method", name_of(method).to_owned()),
+        ("route", route.to_owned()),
+        ("status", status.as_str().to_owned()),
+    ];
     metrics::histogram!("figure_ledger_http_request_seconds", &labels).record(elapsed);
+}
+
+/// The span of a request for collectors, under the names that OpenTelemetry gives these things.
+fn span_for_collectors(id: Uuid, method: &Method, route: &str, request: &Request<Body>) -> Span {
+    let span = tracing::trace_span!(
+        target: SPANS,
+        "request",
+        correlation_id = %id,
+        otel.name = format!("{} {route}", name_of(method)),
+        otel.kind = "server",
+        http.request.method = name_of(method),
+        http.route = route,
+        http.response.status_code = field::Empty,
+        otel.status_code = field::Empty,
+    );
+    telemetry::continue_trace(&span, request.headers());
+    span
 }
 
 /// Middleware: gives the request its id, puts all that is logged on its behalf under one span, and logs how
@@ -58,9 +83,14 @@ pub async fn follow(mut request: Request<Body>, next: Next) -> Response {
     request.extensions_mut().insert(CorrelationId(id));
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
-    let span = tracing::info_span!("request", correlation_id = %id, %method, route);
+    let span = tracing::info_span!("request", correlation_id = %id, %method, route = route.as_str());
+    let collected = span_for_collectors(id, &method, &route, &request);
     let began = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = next.run(request).instrument(collected.clone()).instrument(span.clone()).await;
+    collected.record("http.response.status_code", response.status().as_u16());
+    if response.status().is_server_error() {
+        collected.record("otel.status_code", "ERROR");
+    }
     measure(&method, &route, response.status(), began.elapsed());
     span.in_scope(|| {
         let (status, elapsed_us) = (response.status().as_u16(), began.elapsed().as_micros());

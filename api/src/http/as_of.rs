@@ -142,6 +142,13 @@ impl<T: Serialize> ThingAsOf<T> {
     }
 }
 
+impl<T: Serialize> ThingAsOf<T> {
+    /// The same of something that is only read.
+    pub const fn new(thing: T, scene: &Scene) -> Self {
+        Self { thing, as_of: scene.view }
+    }
+}
+
 /// Now, or a moment of the past.
 pub struct Scene {
     past: Option<Past>,

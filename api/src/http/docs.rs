@@ -41,7 +41,10 @@ pub const DOCUMENT: &str = "/api/openapi.json";
         (name = "pre-orders", description = "What one has ordered before it was out"),
         (name = "activity", description = "What one did, and what it unlocked"),
         (name = "wishlist", description = "What one wants to own"),
+        (name = "notifications", description = "What one was told"),
+        (name = "statistics", description = "What it is all worth, what it cost, and what it comes to"),
         (name = "catalogue", description = "Figures, and who makes, sculpts, inspires and sells them"),
+        (name = "money", description = "Currencies, and what they are worth in euro"),
         (name = "figure types", description = "What kinds of figure there are"),
         (name = "admin", description = "For those who run the instance"),
         (name = "health", description = "For supervisors and balancers")

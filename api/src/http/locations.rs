@@ -104,9 +104,9 @@ pub struct LocationView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"currency": "EUR", "amount": "1290.00"}))]
 pub struct Sum {
-    pub(super) currency: String,
+    pub(crate) currency: String,
     /// A decimal string.
-    pub(super) amount: String,
+    pub(crate) amount: String,
 }
 
 fn example_location() -> Value {

@@ -11,7 +11,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use operational::erasures;
+use operational::{
+    erasures,
+    server_job_runs::{self, RunState},
+};
 use projections::engine::{EngineError, State as ProjectionState};
 use sha2::{Digest, Sha256};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -191,6 +194,20 @@ async fn standing(state: &AppState) -> Result<String, EngineError> {
     lines.gauge("rebuild_position", "How far a rebuild has read the log; only while there is one.");
     for (name, now) in &rebuilding {
         lines.value("rebuild_position", &format!("{{projection=\"{name}\"}}"), now.position);
+    }
+    lines.gauge("job_failed", "Whether the last run of a job failed.");
+    for run in server_job_runs::latest(&state.pool).await? {
+        let labels = format!("{{job=\"{}\"}}", run.job_name);
+        lines.value("job_failed", &labels, u8::from(run.state == RunState::Failed.as_str()));
+    }
+    let policies = state.policies.status().await?;
+    lines.gauge("policy_lag_events", "How many events a policy is behind the log.");
+    for one in &policies {
+        lines.value("policy_lag_events", &format!("{{policy=\"{}\"}}", one.name), one.lag);
+    }
+    lines.gauge("policy_parked_events", "Events that a policy has set aside; at most a hundred are counted.");
+    for one in &policies {
+        lines.value("policy_parked_events", &format!("{{policy=\"{}\"}}", one.name), one.parked.len());
     }
     lines.gauge("erasures_unfinished", "People who are being erased.");
     lines.value("erasures_unfinished", "", unfinished);

@@ -13,7 +13,7 @@ use domain::{
         CancelPreorder, EditPreorder, Fate, PieceFields, PieceVersion, PlacePreorder, PreorderFields,
         ReplacePreorder, SlipRelease, StepPreorder, Steps,
     },
-    ids::{FigureId, PieceId, PreorderId, UserId},
+    ids::{FigureId, PieceId, PreorderId},
     preorder::{SlipSource, Status},
     refusal::Code,
     stream::{Position, Version},
@@ -96,8 +96,8 @@ const INVALID_NAME: Kind =
 
 problems!(ListProblems = problem::SIGNED_IN, problem::LISTING, as_of::PROBLEMS);
 problems!(ReadProblems = problem::SIGNED_IN, as_of::PROBLEMS, &[PREORDER_NOT_FOUND]);
-problems!(BreakdownProblems = problem::SIGNED_IN, &[PREORDER_NOT_FOUND]);
-problems!(HistoryProblems = problem::SIGNED_IN, problem::LISTING, &[PREORDER_NOT_FOUND]);
+problems!(BreakdownProblems = problem::SIGNED_IN, as_of::PROBLEMS, &[PREORDER_NOT_FOUND]);
+problems!(HistoryProblems = problem::SIGNED_IN, problem::LISTING, as_of::PROBLEMS, &[PREORDER_NOT_FOUND]);
 problems!(
     PlaceProblems = problem::SIGNED_IN,
     problem::BODY,
@@ -228,6 +228,9 @@ pub struct ListHistory {
     /// Where the page before ended: its `next_cursor`.
     #[param(value_type = Option<String>)]
     cursor: Option<Cursor<i64>>,
+    /// As it was then: an RFC 3339 time or a position of the log.
+    #[param(example = "2026-11-02T08:15:00Z")]
+    as_of: Option<String>,
 }
 
 /// A pre-order to place, with its piece.
@@ -621,7 +624,7 @@ pub struct PreorderDetail {
 }
 
 impl PreorderView {
-    fn of(found: Found, viewer: &User, today: NaiveDate) -> Self {
+    pub(super) fn of(found: Found, viewer: &User, today: NaiveDate) -> Self {
         Self {
             chapter: Chapter::of(found.preorder, found.store, today),
             replaced_by: found.replaced_by.map(PreorderId::uuid),
@@ -706,9 +709,13 @@ pub struct BreakdownView {
     msrp: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     msrp_currency: Option<String>,
-    /// Price − MSRP, when both are in one currency.
+    /// Price − MSRP, deposit in and shipping out, in the price's currency; across currencies at today's rate. Left
+    /// out when no rate is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     delta: Option<String>,
+    /// The day of the rates that the MSRP was converted with; left out when it did not have to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta_fx_date: Option<NaiveDate>,
     /// What came back after cancelling.
     #[serde(skip_serializing_if = "Option::is_none")]
     refunded: Option<String>,
@@ -788,10 +795,6 @@ fn example_detail() -> Value {
 
 fn place_of(id: PreorderId) -> String {
     format!("{PLACE}/{id}")
-}
-
-async fn find(state: &AppState, user: UserId, id: PreorderId) -> Result<Found, Problem> {
-    Ok(preorders::find(&state.pool, user, id).await?.ok_or(PREORDER_NOT_FOUND)?)
 }
 
 /// The pre-order as it reads, with its version.
@@ -1331,7 +1334,7 @@ async fn replace(
 /// How a pre-order's release date changed.
 ///
 /// For whoever is signed in; other people's pre-orders are not found. Oldest first, with the changes of the
-/// cancelled pre-orders that it replaced, each under its own `preorder_id`.
+/// cancelled pre-orders that it replaced, each under its own `preorder_id`. With `as_of`, the changes up to then.
 #[utoipa::path(
     get,
     path = "/api/me/preorders/{id}/history",
@@ -1339,45 +1342,51 @@ async fn replace(
     operation_id = "read_preorder_history",
     security(("session" = [])),
     params(("id" = Uuid, Path, description = "The pre-order"), ListHistory),
-    responses((status = 200, description = "A page of changes", body = Page<DateChangeView>), HistoryProblems)
+    responses((status = 200, description = "A page of changes", body = PageAsOf<DateChangeView>), HistoryProblems)
 )]
 async fn history(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Path(id): Path<Uuid>,
     Query(query): Query<ListHistory>,
-) -> Result<Json<Page<DateChangeView>>, Problem> {
-    let found = find(&state, user.id, PreorderId(id)).await?;
+) -> Result<Json<PageAsOf<DateChangeView>>, Problem> {
+    let scene = as_of::scene(&state, user.id, query.as_of.as_deref()).await?;
+    let from = scene.reading(&state.pool);
+    let found = preorders::find(from, user.id, PreorderId(id)).await?.ok_or(PREORDER_NOT_FOUND)?;
     let after = query.cursor.map(|cursor| cursor.0);
-    let rows = preorders::history(&state.pool, &found.preorder, after, query.limit.one_more()).await?;
-    Ok(Json(Page::cut(rows, query.limit, |row| row.position, Into::into)))
+    let rows = preorders::history(from, &found.preorder, after, query.limit.one_more()).await?;
+    let page = Page::cut(rows, query.limit, |row| row.position, Into::into);
+    Ok(Json(PageAsOf::new(page, &scene)))
 }
 
 /// A pre-order's price, taken apart.
 ///
 /// For whoever is signed in; other people's pre-orders are not found. Of a cancelled one it says what was paid,
-/// what came back and what was lost.
+/// what came back and what was lost. With `as_of`, as it was then; the MSRP is the catalogue's of today.
 #[utoipa::path(
     get,
     path = "/api/me/preorders/{id}/breakdown",
     tag = "pre-orders",
     operation_id = "read_preorder_breakdown",
     security(("session" = [])),
-    params(("id" = Uuid, Path, description = "The pre-order")),
-    responses((status = 200, description = "The parts of the price", body = BreakdownView), BreakdownProblems)
+    params(("id" = Uuid, Path, description = "The pre-order"), AtTime),
+    responses((status = 200, description = "The parts of the price", body = ThingAsOf<BreakdownView>), BreakdownProblems)
 )]
 async fn take_apart(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Path(id): Path<Uuid>,
-) -> Result<Json<BreakdownView>, Problem> {
-    let found = find(&state, user.id, PreorderId(id)).await?;
+    Query(query): Query<AtTime>,
+) -> Result<Json<ThingAsOf<BreakdownView>>, Problem> {
+    let scene = as_of::scene(&state, user.id, query.as_of.as_deref()).await?;
+    let from = scene.reading(&state.pool);
+    let found = preorders::find(from, user.id, PreorderId(id)).await?.ok_or(PREORDER_NOT_FOUND)?;
     let msrp = found.figure.and_then(|figure| Some((figure.msrp_amount?, figure.msrp_currency?)));
-    let parts = breakdown(&found.preorder, msrp);
+    let parts = breakdown(&found.preorder, msrp, state.fx.today().as_ref());
     let currency = parts.currency.as_deref();
     let amount = |part: Option<_>| part.map(|part| shown::amount(part, currency));
     let (msrp, msrp_currency) = parts.msrp.unzip();
-    Ok(Json(BreakdownView {
+    let parts = BreakdownView {
         deposit: amount(parts.deposit),
         figure: amount(parts.figure),
         shipping: amount(parts.shipping),
@@ -1386,8 +1395,10 @@ async fn take_apart(
         msrp: msrp.map(|msrp| shown::amount(msrp, msrp_currency.as_deref())),
         msrp_currency,
         delta: amount(parts.delta),
+        delta_fx_date: parts.delta_rates_of,
         refunded: amount(parts.refunded),
         lost: amount(parts.lost),
         currency: parts.currency.clone(),
-    }))
+    };
+    Ok(Json(ThingAsOf::new(parts, &scene)))
 }

@@ -7,6 +7,11 @@ use domain::{
     commands::{AcquireWish, PieceFields, PreorderFields, SetWish, Unwish},
     dates::ReleaseDate,
     ids::{FigureId, PieceId, PreorderId},
+    money::{
+        Money,
+        rates::{self, RateTable},
+    },
+    policies::price_alert::at_most,
     preorder::Status,
     refusal::Code,
     text::{HttpUrl, Line, Location, Name, Note},
@@ -15,9 +20,12 @@ use operational::users::{NsfwVisibility, User};
 use projections::{
     collection::{self, ListKey, Wish, WishOrder},
     figures::summary::FigureSummary,
+    prices,
 };
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -36,7 +44,7 @@ use crate::{
     perform::Caller,
     problem::{self, Kind, Problem},
     problems,
-    shown::{self, FigureView},
+    shown::{self, DisplayTotal, FigureView},
     state::AppState,
 };
 
@@ -205,6 +213,12 @@ pub struct WishView {
     max_price_amount: Option<String>,
     max_price_currency: Option<String>,
     note: Option<String>,
+    /// What stores ask for it now; null where none is known to.
+    market_price_amount: Option<String>,
+    market_price_currency: Option<String>,
+    /// Whether the market price, or failing that the MSRP, is at or below the target, at today's rates. `false` without
+    /// a target, or where they cannot be compared.
+    deal: bool,
     /// Whether the period announced for its first release is not over yet: acquiring it places a pre-order.
     unreleased: bool,
     /// Whether its pictures are to be blurred for whoever asks.
@@ -222,6 +236,8 @@ pub struct WishPage {
     next_cursor: Option<String>,
     /// The targets of all wishes, not only of this page: a sum for each currency.
     totals: Vec<Sum>,
+    /// The same in the viewer's `preferred_currency`, at today's rates; null when they chose none.
+    total: Option<DisplayTotal>,
     /// Only where `as_of` was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     as_of: Option<AsOf>,
@@ -244,6 +260,9 @@ fn example_wish() -> Value {
         "max_price_amount": "90.00",
         "max_price_currency": "EUR",
         "note": "second hand is fine",
+        "market_price_amount": "14500",
+        "market_price_currency": "JPY",
+        "deal": true,
         "unreleased": true,
         "blurred": false,
         "created_at": "2026-10-17T09:30:00Z",
@@ -252,10 +271,21 @@ fn example_wish() -> Value {
 }
 
 impl WishView {
-    fn of(wish: Wish, owner: &User, today: NaiveDate) -> Self {
+    pub(super) fn of(wish: Wish, owner: &User, today: NaiveDate, market: &Market) -> Self {
         let row = wish.row;
         let figure = wish.figure;
+        let price = market.prices.get(&row.figure_id).cloned();
+        let asked = price.clone().or_else(|| {
+            let figure = figure.as_ref()?;
+            Some((figure.msrp_amount?, figure.msrp_currency.clone()?))
+        });
+        let target = row.max_price_amount.zip(row.max_price_currency.clone());
         Self {
+            market_price_amount: price
+                .as_ref()
+                .map(|(amount, currency)| shown::amount(*amount, Some(currency))),
+            market_price_currency: price.map(|(_, currency)| currency),
+            deal: market.is_deal(asked, target).unwrap_or(false),
             id: row.id,
             figure_id: row.figure_id,
             max_price_amount: row
@@ -273,6 +303,27 @@ impl WishView {
     }
 }
 
+/// What wishes are compared with: the prices that stand, and today's rates.
+pub(super) struct Market {
+    prices: HashMap<Uuid, (Decimal, String)>,
+    rates: Option<RateTable>,
+}
+
+impl Market {
+    /// For some wishes.
+    pub(super) async fn of(state: &AppState, wishes: &[Wish]) -> sqlx::Result<Self> {
+        let figures: Vec<Uuid> = wishes.iter().map(|wish| wish.row.figure_id).collect();
+        Ok(Self { prices: prices::queries::standing(&state.pool, &figures).await?, rates: state.fx.today() })
+    }
+
+    fn is_deal(&self, asked: Option<(Decimal, String)>, target: Option<(Decimal, String)>) -> Option<bool> {
+        let money = |(amount, currency): (Decimal, String)| {
+            Money::new(amount.try_into().ok()?, currency.parse().ok()?).ok()
+        };
+        at_most(money(asked?)?, money(target?)?, self.rates.as_ref())
+    }
+}
+
 /// Whether the period announced for a figure is not over yet, as acquiring sees it.
 fn is_awaited(figure: &FigureSummary, today: NaiveDate) -> bool {
     let precision = figure.release_date_precision.as_deref().and_then(|word| word.parse().ok());
@@ -287,7 +338,8 @@ fn place(figure: FigureId) -> String {
 async fn found(state: &AppState, user: &User, figure: FigureId) -> Result<Written<WishView>, Problem> {
     let wish = collection::wish(&state.pool, user.id, figure).await?.ok_or(WISH_NOT_FOUND)?;
     let version = wish.version();
-    Ok(Written::done(WishView::of(wish, user, Utc::now().date_naive())).version(version))
+    let market = Market::of(state, std::slice::from_ref(&wish)).await?;
+    Ok(Written::done(WishView::of(wish, user, Utc::now().date_naive(), &market)).version(version))
 }
 
 /// One's wishes.
@@ -315,15 +367,19 @@ async fn list(
     let from = scene.reading(&state.pool);
     let wishes = collection::wishes(from, user.id, hide, order, after, query.limit.one_more()).await?;
     let totals = collection::totals(from, user.id, hide).await?;
+    let targets: rates::Sum =
+        totals.iter().filter_map(|total| Some((total.amount, total.currency.parse().ok()?))).collect();
+    let total = user.preferred_currency.map(|to| targets.total(state.fx.today().as_ref(), to).into());
     let today = scene.today();
-    let page =
-        Page::cut(wishes, query.limit, |wish| wish.key(order), |wish| WishView::of(wish, &user, today));
+    let market = Market::of(&state, &wishes).await?;
+    let view = |wish| WishView::of(wish, &user, today, &market);
+    let page = Page::cut(wishes, query.limit, |wish| wish.key(order), view);
     let totals = totals.into_iter().map(|total| Sum {
         amount: shown::amount(total.amount, Some(&total.currency)),
         currency: total.currency,
     });
     let (items, next_cursor, totals) = (page.items, page.next_cursor, totals.collect());
-    Ok(Json(WishPage { items, next_cursor, totals, as_of: scene.view() }))
+    Ok(Json(WishPage { items, next_cursor, totals, total, as_of: scene.view() }))
 }
 
 /// One's wish for a figure.
@@ -350,7 +406,8 @@ async fn read(
     let from = scene.reading(&state.pool);
     let wish = collection::wish(from, user.id, figure).await?.ok_or(WISH_NOT_FOUND)?;
     let version = wish.version();
-    Ok(ThingAsOf::written(WishView::of(wish, &user, scene.today()), version, &scene))
+    let market = Market::of(&state, std::slice::from_ref(&wish)).await?;
+    Ok(ThingAsOf::written(WishView::of(wish, &user, scene.today(), &market), version, &scene))
 }
 
 /// Wishes a figure, or restates the wish.

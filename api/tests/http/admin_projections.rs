@@ -1,3 +1,4 @@
+use database::testing::eventually;
 use serde_json::{Value, json};
 
 use crate::{
@@ -15,13 +16,9 @@ async fn named(root: &TestClient, name: &str) -> Value {
 
 /// The projection once a rebuild of it is over.
 async fn rebuilt(root: &TestClient, name: &str) -> Value {
-    loop {
-        let one = named(root, name).await;
-        if one["rebuild"]["state"] != "running" {
-            return one;
-        }
-        tokio::task::yield_now().await;
-    }
+    eventually("the rebuild is over", async || named(root, name).await["rebuild"]["state"] != "running")
+        .await;
+    named(root, name).await
 }
 
 #[tokio::test]
@@ -227,20 +224,15 @@ async fn a_cancelled_rebuild_leaves_the_live_tables_and_nothing_else() {
     let mut reading = app.db.pool.begin().await.unwrap();
     sqlx::query("SELECT count(*) FROM figures").execute(&mut *reading).await.unwrap();
     root.post(path, json!({})).await.ok();
-    while named(&root, "figures").await["phase"] != "rebuilding" {
-        tokio::task::yield_now().await;
-    }
+    eventually("the rebuild begins", async || named(&root, "figures").await["phase"] == "rebuilding").await;
     let cancelled = root.delete(path).await.ok();
     assert_eq!(cancelled["rebuild"]["state"], "cancelled");
     root.delete(path).await.refused(409, "no_rebuild_running");
-    while app.scalar::<i64>("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'shadow%'").await > 0 {
-        tokio::task::yield_now().await;
-    }
+    let shadows = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'shadow%'";
+    eventually("the shadow tables are gone", async || app.scalar::<i64>(shadows).await == 0).await;
     reading.commit().await.unwrap();
     assert_eq!(app.scalar::<String>("SELECT name FROM figures").await, "Harbour Pilot Mina");
-    while root.post(path, json!({})).await.status == 409 {
-        tokio::task::yield_now().await;
-    }
+    eventually("another may begin", async || root.post(path, json!({})).await.status != 409).await;
     assert_eq!(rebuilt(&root, "figures").await["rebuild"]["state"], "done");
 }
 
@@ -255,7 +247,8 @@ async fn next(stream: &mut reqwest::Response, read: &mut String) -> Vec<Value> {
             }
             continue;
         }
-        let chunk = stream.chunk().await.unwrap().expect("the stream ended");
+        let chunk = tokio::time::timeout(std::time::Duration::from_secs(60), stream.chunk()).await;
+        let chunk = chunk.expect("nothing is sent").unwrap().expect("the stream ended");
         read.push_str(std::str::from_utf8(&chunk).unwrap());
     }
 }
@@ -275,5 +268,6 @@ async fn changes_are_told_as_server_sent_events() {
     while figures(&next(&mut stream, &mut read).await)["phase"] != "paused" {}
     // The stream ends when the server stops, so that stopping does not wait for it.
     app.state.stop();
-    while stream.chunk().await.unwrap().is_some() {}
+    let rest = async { while stream.chunk().await.unwrap().is_some() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(60), rest).await.expect("the stream does not end");
 }

@@ -277,6 +277,12 @@ async fn now_reads_the_same_from_the_log_whatever_became_of_the_catalogue() {
                 let mut past = alice.get(&format!("{path}?as_of={position}")).await.ok();
                 past.as_object_mut().unwrap().remove("as_of");
                 assert_eq!(alice.get(&path).await.ok(), past);
+                for part in ["history", "breakdown"].iter().filter(|_| kind == "preorders") {
+                    let path = format!("{path}/{part}");
+                    let mut past = alice.get(&format!("{path}?as_of={position}")).await.ok();
+                    assert!(past.as_object_mut().unwrap().remove("as_of").is_some(), "{past}");
+                    assert_eq!(alice.get(&path).await.ok(), past, "{path}");
+                }
             }
         }
     }
@@ -404,6 +410,42 @@ async fn before_the_first_event_there_is_nothing_and_the_future_is_refused() {
         (None, 1),
         "nothing given is now"
     );
+}
+
+#[tokio::test]
+async fn a_preorders_dates_and_price_can_be_read_as_they_were() {
+    let app = TestApp::new().await;
+    let (alice, bob) = (app.register("alice").await, app.register("bob").await);
+    let mina = add(&alice, "Mina", json!({"release_date": "2098-01-01"})).await;
+    let order = json!({"figure_id": id(&mina), "price_amount": "100", "price_currency": "EUR",
+        "release_date": "2098-01-01", "release_date_precision": "day"});
+    let preorder = alice.post("/api/me/preorders", order).await.made();
+    let path = format!("/api/me/preorders/{}", id(&preorder));
+    let placed = head(&app).await;
+    alice.patch(&path, json!({"release_date": "2098-02-01", "price_amount": "110"})).await.ok();
+    let slipped = head(&app).await;
+    alice.patch(&path, json!({"release_date": "2098-03-01"})).await.ok();
+    let dates = async |as_of: &str| {
+        let page = alice.get(&format!("{path}/history{as_of}")).await.ok();
+        assert_eq!(page.get("as_of").is_some(), !as_of.is_empty());
+        page["items"].as_array().unwrap().iter().map(|one| one["new_date"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(dates(&format!("?as_of={placed}")).await, Vec::<Value>::new());
+    assert_eq!(dates(&format!("?as_of={slipped}")).await, [json!("2098-02-01")]);
+    assert_eq!(dates("").await, [json!("2098-02-01"), json!("2098-03-01")]);
+    let price = async |as_of: &str| {
+        let parts = alice.get(&format!("{path}/breakdown{as_of}")).await.ok();
+        (parts["figure"].clone(), parts["as_of"]["catalogue"].clone())
+    };
+    assert_eq!(price(&format!("?as_of={placed}")).await, (json!("100.00"), json!("current")));
+    assert_eq!(price("").await, (json!("110.00"), Value::Null));
+    for part in ["history", "breakdown"] {
+        let part = format!("{path}/{part}");
+        alice.get(&format!("{part}?as_of=0")).await.refused(404, "preorder_not_found");
+        bob.get(&format!("{part}?as_of={slipped}")).await.refused(404, "preorder_not_found");
+        alice.get(&format!("{part}?as_of=tomorrow")).await.refused_field(422, "invalid_as_of", "as_of");
+        app.visitor().get(&format!("{part}?as_of=1")).await.refused(401, "not_signed_in");
+    }
 }
 
 #[tokio::test]

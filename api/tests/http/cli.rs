@@ -1,6 +1,7 @@
 //! The program itself, as a process.
 
 use std::{
+    fs::File,
     io::{BufRead, BufReader, Write},
     process::{Child, Command, Output, Stdio},
 };
@@ -33,6 +34,8 @@ fn bare(arguments: &[&str]) -> Command {
         .args(arguments)
         .env_clear()
         .env("RATE_LIMIT_ENABLED", "false")
+        // Tests ask nobody outside.
+        .env("FX_REFRESH_ENABLED", "false")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -60,7 +63,18 @@ impl Server {
     }
 
     pub fn start_with(mut command: Command) -> Self {
-        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
+        command.stderr(Stdio::inherit());
+        Self::started(command)
+    }
+
+    /// The same with its log lines in a file.
+    pub fn start_logging(mut command: Command, log: File) -> Self {
+        command.stderr(log);
+        Self::started(command)
+    }
+
+    fn started(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut announced = Vec::new();
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
@@ -76,6 +90,11 @@ impl Server {
 
     pub fn client(&self) -> TestClient {
         TestClient::at(&self.base)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, how: signal::Signal) {
+        signal::kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), how).unwrap();
     }
 
     pub fn stop(mut self, how: signal::Signal) -> bool {

@@ -5,7 +5,7 @@ use std::{
     process::{Output, Stdio},
 };
 
-use database::testing::{ScratchFolder, TestDb};
+use database::testing::{ScratchFolder, TestDb, eventually};
 use domain::stream::Position;
 use nix::{sys::signal, unistd::Pid};
 use serde_json::{Value, json};
@@ -32,9 +32,10 @@ async fn name(db: &TestDb) -> String {
 /// Waits until the figures' tables hold the events up to a position.
 async fn folded(db: &TestDb, position: Position) {
     let sql = "SELECT position FROM projection_checkpoints WHERE projection = 'figures'";
-    while sqlx::query_scalar::<_, i64>(sql).fetch_one(&db.pool).await.unwrap() < position.0 {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    eventually("the figures are folded", async || {
+        sqlx::query_scalar::<_, i64>(sql).fetch_one(&db.pool).await.unwrap() >= position.0
+    })
+    .await;
 }
 
 /// What stands in the lines below a heading.

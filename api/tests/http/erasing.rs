@@ -76,6 +76,15 @@ async fn nothing_is_left(db: &TestDb, id: &str) {
     assert_eq!(unfinished, 0);
 }
 
+/// How many events of somebody are blank.
+async fn blank(db: &TestDb, id: &str) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM events WHERE owner_id = $1::uuid AND event_type LIKE '%.erased'")
+        .bind(id)
+        .fetch_one(&db.pool)
+        .await
+        .unwrap()
+}
+
 async fn erase(client: &TestClient, body: Value) -> Answer {
     client.send(Method::DELETE, "/api/me", |request| request.json(&body)).await
 }
@@ -156,10 +165,39 @@ async fn a_halted_read_model_keeps_the_erasure_open_until_it_has_let_go() {
     let left = app.state.eraser().carry_on().await.unwrap();
     assert_eq!(left.len(), 1);
     assert!(left[0].1.to_string().contains("activity"), "{}", left[0].1);
+    assert_eq!(blank(&app.db, &id).await, 0, "a read model that still folds them would not find them");
+    let mut found = Vec::new();
+    app.state.projections.verify(&[], |_| (), |_, difference| found.push(difference)).await.unwrap();
+    assert_eq!(found, []);
     app.state.projections.resume("activity").await.unwrap();
     app.folded(app.state.store.head().await.unwrap()).await;
     assert!(app.state.eraser().carry_on().await.unwrap().is_empty());
     nothing_is_left(&app.db, &id).await;
+}
+
+#[tokio::test]
+async fn a_rebuild_or_a_verification_under_way_is_not_robbed_of_events() {
+    for (class, name) in [(0x7072_6f6a, "a rebuild"), (0x7072_6f76, "a verification")] {
+        let app = TestApp::new().await;
+        let alice = app.register("alice").await;
+        life(&alice, &figures(&alice).await).await;
+        let id = user_id(&app.db, "alice").await;
+        // The lock that they hold while they read the log.
+        let mut reading = app.db.pool.begin().await.unwrap();
+        sqlx::query("SELECT pg_advisory_xact_lock_shared($1, 1)")
+            .bind(class)
+            .execute(&mut *reading)
+            .await
+            .unwrap();
+        let answer = erase(&alice, json!({"current_password": PASSWORD})).await.of(202);
+        assert_eq!(answer["code"], "erasure_under_way");
+        let left = app.state.eraser().carry_on().await.unwrap();
+        assert!(left[0].1.to_string().contains(name), "{}", left[0].1);
+        assert_eq!(blank(&app.db, &id).await, 0);
+        reading.commit().await.unwrap();
+        assert!(app.state.eraser().carry_on().await.unwrap().is_empty());
+        nothing_is_left(&app.db, &id).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

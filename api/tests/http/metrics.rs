@@ -1,3 +1,4 @@
+use database::testing::eventually;
 use reqwest::Method;
 use serde_json::json;
 
@@ -87,7 +88,10 @@ async fn how_things_stand_is_told_and_what_only_the_database_knows_is_left_out_w
         ("figure_ledger_leading", 1),
         ("figure_ledger_append_queue_depth", 0),
         ("figure_ledger_append_queue_capacity", 1_024),
+        (r#"figure_ledger_policy_parked_events{policy="price_alerts"}"#, 0),
         ("figure_ledger_erasures_unfinished", 0),
+        ("figure_ledger_pool_connections_max", 10),
+        (r#"figure_ledger_projection_lag_seconds{projection="figures"}"#, 0),
     ] {
         assert_eq!(value(&text, series), expected, "{series}\n{text}");
         assert!(text.contains(series), "{series}");
@@ -96,4 +100,24 @@ async fn how_things_stand_is_told_and_what_only_the_database_knows_is_left_out_w
     let text = with_token(&anybody, TOKEN).await.text;
     assert!(text.contains("figure_ledger_database_up 0"), "{text}");
     assert!(!text.contains("figure_ledger_projection_lag_events"), "{text}");
+}
+
+#[tokio::test]
+async fn a_rebuild_is_told_with_its_rate_while_it_lasts() {
+    let app = TestApp::with(&[("METRICS_TOKEN", TOKEN)]).await;
+    let anybody = app.visitor();
+    let (_, position) = app.seed(None).figure_at("Harbour Pilot Mina").await;
+    app.folded(position).await;
+    // A reader keeps the rebuild from its end.
+    let mut reading = app.db.pool.begin().await.unwrap();
+    sqlx::query("SELECT count(*) FROM figures").execute(&mut *reading).await.unwrap();
+    let projections = app.state.projections.clone();
+    let rebuilding = tokio::spawn(async move { projections.rebuild(&["figures"], |_| ()).await });
+    let at = format!("figure_ledger_rebuild_position{{projection=\"figures\"}} {position}");
+    eventually("the rebuild is told", async || with_token(&anybody, TOKEN).await.text.contains(&at)).await;
+    let text = with_token(&anybody, TOKEN).await.text;
+    assert!(text.contains("figure_ledger_rebuild_events_per_second{projection=\"figures\"}"), "{text}");
+    reading.commit().await.unwrap();
+    rebuilding.await.unwrap().unwrap();
+    assert!(!with_token(&anybody, TOKEN).await.text.contains("figure_ledger_rebuild_position{"));
 }

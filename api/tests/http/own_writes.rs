@@ -1,5 +1,6 @@
 //! Reading what one has just written, and what is said when that is not possible yet.
 
+use database::testing::eventually;
 use reqwest::Method;
 use serde_json::json;
 
@@ -32,18 +33,16 @@ async fn poison(app: &TestApp) {
 
 /// Lets every stopped read model pass over the event it stopped at.
 async fn heal(app: &TestApp) {
-    loop {
+    eventually("the read models are healed", async || {
         let all = app.state.projections.status().await.unwrap();
         let poisoned: Vec<_> = all.iter().filter(|one| one.failed_position.is_some()).collect();
         let behind = all.iter().any(|one| one.lag > 0);
         for one in &poisoned {
             app.state.projections.skip(&one.name, "from a later release", "a test").await.unwrap();
         }
-        if poisoned.is_empty() && !behind {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+        poisoned.is_empty() && !behind
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -92,14 +91,16 @@ async fn a_read_never_leaves_out_what_it_must_include() {
     let (path, position) = (format!("{FIGURES}/{io}"), position.to_string());
     get_at(&alice, &path, &position).await.refused(503, "read_model_behind");
     app.fold_again();
-    loop {
+    eventually("the figure is shown", async || {
         let answer = get_at(&alice, &path, &position).await;
         if answer.status == 200 {
             assert_eq!(answer.ok()["name"], "Teapot Keeper Io");
-            return;
+            return true;
         }
         answer.refused(503, "read_model_behind");
-    }
+        false
+    })
+    .await;
 }
 
 #[tokio::test]

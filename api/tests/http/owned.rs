@@ -199,7 +199,7 @@ async fn an_added_piece_reads_as_it_was_said_at_once_and_wherever_it_is_listed()
         ("shipping_amount", json!("12.00")),
         ("fees_amount", json!("0.50")),
         ("price_currency", json!("EUR")),
-        ("price_fx_rate", Value::Null),
+        ("price_fx_rate", json!("1")),
         ("purchase_date", json!("2026-10-17")),
         ("location", json!("Vitrine")),
         ("notes", json!("mind the arm\nand the hat")),

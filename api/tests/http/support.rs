@@ -11,7 +11,7 @@ use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use api::{config::Config, ledger::Ledger, router, state::AppState};
 use axum::Router;
-use database::testing::TestDb;
+use database::testing::{TestDb, eventually};
 use domain::{ids::UserId, stream::Position};
 use operational::passwords::{Cost, Passwords};
 use projections::engine::{Running, State};
@@ -95,13 +95,11 @@ impl TestApp {
 
     /// Waits until a read model has stopped.
     pub async fn stopped(&self, name: &str) {
-        loop {
+        eventually(&format!("{name} stops"), async || {
             let all = self.state.projections.status().await.unwrap();
-            if all.iter().any(|one| one.name == name && one.state == State::Stopped) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            all.iter().any(|one| one.name == name && one.state == State::Stopped)
+        })
+        .await;
     }
 
     /// Somebody who is not signed in.

@@ -200,9 +200,11 @@ impl Rows {
         .execute(&mut *connection)
         .await?;
         sqlx::query::<Postgres>(
-            "INSERT INTO activity_pieces (piece_id, figure_id) SELECT * FROM UNNEST($1::uuid[], $2::uuid[])",
+            "INSERT INTO activity_pieces (piece_id, user_id, figure_id) SELECT * FROM UNNEST($1::uuid[], \
+             $2::uuid[], $3::uuid[])",
         )
         .bind(&self.pieces)
+        .bind(&self.users)
         .bind(&self.figures)
         .execute(&mut *connection)
         .await?;

@@ -7,9 +7,12 @@ mod ceiling;
 mod ours;
 mod plain;
 mod stock;
+mod web;
 
+use crate::cpu::Cpu;
 use crate::ground::Ground;
 use crate::history::{Catalogue, LogWriter, MadeFigure, catalogue};
+use crate::people;
 use crate::progress::Progress;
 use crate::scenario::{Goal, Scenario, Section, median, number};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -22,7 +25,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-pub use ours::Ours;
+pub use ours::{Ours, by, touch};
+pub use plain::Plain;
+pub use web::request;
 
 /// One command to come.
 #[derive(Clone)]
@@ -75,6 +80,10 @@ impl Facts {
 pub trait Contender: Send + Sync {
     /// What it is called in the table.
     fn name(&self) -> &'static str;
+    /// A process of its own, when it has one beside PostgreSQL.
+    fn process(&self) -> Option<u32> {
+        None
+    }
     /// Does this work with so many clients; how long it took.
     async fn round(&self, clients: usize, work: Vec<Planned>) -> anyhow::Result<Duration>;
 }
@@ -108,7 +117,7 @@ where
 
 /// Numbers of clients, and how many commands a round of each has.
 fn levels(quick: bool) -> [(usize, usize); 3] {
-    if quick { [(1, 200), (16, 2_000), (64, 5_000)] } else { [(1, 400), (16, 4_000), (64, 10_000)] }
+    if quick { [(1, 100), (16, 1_200), (64, 3_000)] } else { [(1, 400), (16, 4_000), (64, 10_000)] }
 }
 
 /// Everybody's wishes, taken one by one, each person's far apart.
@@ -116,7 +125,7 @@ pub struct Wishes(VecDeque<Planned>);
 
 impl Wishes {
     /// So many people with so many wishes each; written to the log.
-    async fn write(
+    pub async fn write(
         log: &mut LogWriter<'_>,
         catalogue: &Catalogue,
         people: usize,
@@ -141,9 +150,41 @@ impl Wishes {
         Ok((Self(wishes), users))
     }
 
-    fn take(&mut self, count: usize) -> Vec<Planned> {
+    /// The next of them.
+    pub fn take(&mut self, count: usize) -> Vec<Planned> {
         self.0.drain(..count.min(self.0.len())).collect()
     }
+}
+
+/// Makes a database in which people have wishes, so many commands' worth, and all read models are at the head.
+pub async fn wishing(
+    ground: &Ground,
+    database: &str,
+    figures: usize,
+    commands: usize,
+) -> anyhow::Result<(Wishes, Vec<UserId>)> {
+    const EACH: usize = 16;
+    ground.database(database, None).await?;
+    let pool = ground.pool(database);
+    let mut log = LogWriter::new(&pool).await?;
+    let catalogue = catalogue(&mut log, figures).await?;
+    let written = Wishes::write(&mut log, &catalogue, commands.div_ceil(EACH), EACH).await?;
+    log.finish().await?;
+    pool.close().await;
+    fold_everything(ground, database).await?;
+    Ok(written)
+}
+
+/// Folds a log that was written past the engine, and looks at what the planner needs to know.
+pub async fn fold_everything(ground: &Ground, database: &str) -> anyhow::Result<()> {
+    let pool = ground.pool(database);
+    let store = event_store::EventStore::open(pool.clone(), event_store::Options::default()).await?;
+    let read_models = Projections::open(&pool, store.clone(), projections::all(), Options::default()).await?;
+    read_models.rebuild(&[], |_| ()).await?;
+    sqlx::query("ANALYZE").execute(&pool).await?;
+    drop((read_models, store));
+    pool.close().await;
+    Ok(())
 }
 
 /// The scenario.
@@ -151,6 +192,8 @@ pub struct Commands;
 
 /// The database that the others are copies of.
 const SEED: &str = "bench_seed";
+/// Each contender's own.
+const COPIES: [&str; 5] = ["bench_ours", "bench_web", "bench_plain", "bench_ceiling", "bench_stock"];
 
 #[async_trait::async_trait]
 impl Scenario for Commands {
@@ -164,24 +207,13 @@ impl Scenario for Commands {
 
     async fn run(&self, ground: &Ground, progress: &Progress) -> anyhow::Result<Section> {
         let levels = levels(ground.quick);
-        let rounds = if ground.quick { 3 } else { 5 };
+        let rounds = if ground.quick { 3 } else { 7 };
         // A round more, to warm up.
         let needed: usize = levels.iter().map(|(_, count)| count).sum::<usize>() * (rounds + 1);
-        let each = 16;
         progress.at("commands: writing a catalogue and everybody's wishes");
-        ground.database(SEED, None).await?;
-        let pool = ground.pool(SEED);
-        let mut log = LogWriter::new(&pool).await?;
-        let catalogue = catalogue(&mut log, 1_000).await?;
-        let (wishes, users) = Wishes::write(&mut log, &catalogue, needed.div_ceil(each), each).await?;
-        log.finish().await?;
-        let store = event_store::EventStore::open(pool.clone(), event_store::Options::default()).await?;
-        let read_models =
-            Projections::open(&pool, store.clone(), projections::all(), Options::default()).await?;
-        read_models.rebuild(&[], |_| ()).await?;
-        drop((read_models, store));
-        pool.close().await;
-        for name in ["bench_ours", "bench_plain", "bench_ceiling", "bench_stock"] {
+        let (wishes, users) = wishing(ground, SEED, 1_000, needed).await?;
+        let cookies = people::sign_in(ground, SEED, &users, false).await?;
+        for name in COPIES {
             ground.database(name, Some(SEED)).await?;
         }
         progress.at("commands: opening the contenders");
@@ -190,23 +222,37 @@ impl Scenario for Commands {
             Box::new(plain::Plain::open(ground, "bench_plain").await?),
             Box::new(ceiling::Ceiling::open(ground, "bench_ceiling").await?),
             Box::new(Ours::open(ground, "bench_ours", &users).await?),
+            Box::new(web::Web::open(ground, "bench_web", cookies).await?),
         ];
         ground.settle().await?;
-        let measured = rates(&contenders, &levels, rounds, wishes, progress).await?;
+        let mut cpu = Cpu::new(ground).await?;
+        let measured = rates(&contenders, &levels, rounds, wishes, progress, &mut cpu).await?;
         drop(contenders);
-        ground.drop(&["bench_ours", "bench_plain", "bench_ceiling", "bench_stock", SEED]).await?;
+        ground.drop(&COPIES).await?;
+        ground.drop(&[SEED]).await?;
         Ok(section(&levels, rounds, &measured))
     }
 }
 
-/// Commands per second of each contender at each level.
-async fn rates(
+/// What one contender was measured to do at each level.
+pub struct Measured {
+    /// Its name.
+    pub name: &'static str,
+    /// Commands per second.
+    pub rates: Vec<f64>,
+    /// Microseconds of processor time for a command: the server's and the client process's.
+    cpu: Vec<(f64, f64)>,
+}
+
+/// Measures each contender at each level, in turn, so that whatever else the machine does hits all of them.
+pub async fn rates(
     contenders: &[Box<dyn Contender>],
     levels: &[(usize, usize)],
     rounds: usize,
     mut wishes: Wishes,
     progress: &Progress,
-) -> anyhow::Result<Vec<(&'static str, Vec<f64>)>> {
+    cpu: &mut Cpu,
+) -> anyhow::Result<Vec<Measured>> {
     let mut rates = vec![vec![Vec::new(); levels.len()]; contenders.len()];
     for round in 0..=rounds {
         for (level, (clients, count)) in levels.iter().enumerate() {
@@ -215,63 +261,92 @@ async fn rates(
             for turn in 0..contenders.len() {
                 let place = (turn + round) % contenders.len().max(1);
                 let Some(contender) = contenders.get(place) else { continue };
+                let before = cpu.used(contender.process()).await?;
                 let took = contender.round(*clients, work.clone()).await?;
+                let (server, own) = cpu.used(contender.process()).await?.since(&before);
                 #[allow(clippy::cast_precision_loss)]
-                let rate = work.len() as f64 / took.as_secs_f64();
+                let commands = work.len() as f64;
+                let rate = commands / took.as_secs_f64();
+                let cost = (server * 1e6 / commands, own * 1e6 / commands);
                 progress.at(format!(
-                    "commands: round {round} of {rounds}, {clients} clients, {}: {}/s",
+                    "round {round} of {rounds}, {clients} clients, {}: {}/s ({:.0} + {:.0} µs)",
                     contender.name(),
-                    number(rate)
+                    number(rate),
+                    cost.0,
+                    cost.1
                 ));
                 if round > 0
                     && let Some(list) = rates.get_mut(place).and_then(|levels| levels.get_mut(level))
                 {
-                    list.push(rate);
+                    list.push((rate, cost));
                 }
             }
         }
     }
-    let medians = |levels: &Vec<Vec<f64>>| levels.iter().map(|all| median(all)).collect();
-    Ok(contenders.iter().map(|contender| contender.name()).zip(rates.iter().map(medians)).collect())
+    let median_of = |all: &[(f64, (f64, f64))], of: fn(&(f64, (f64, f64))) -> f64| {
+        median(&all.iter().map(of).collect::<Vec<_>>())
+    };
+    Ok(contenders
+        .iter()
+        .zip(rates)
+        .map(|(contender, levels)| Measured {
+            name: contender.name(),
+            rates: levels.iter().map(|all| median_of(all, |one| one.0)).collect(),
+            cpu: levels
+                .iter()
+                .map(|all| (median_of(all, |one| one.1.0), median_of(all, |one| one.1.1)))
+                .collect(),
+        })
+        .collect())
 }
 
-fn section(levels: &[(usize, usize)], rounds: usize, measured: &[(&'static str, Vec<f64>)]) -> Section {
+fn section(levels: &[(usize, usize)], rounds: usize, measured: &[Measured]) -> Section {
     let of = |name: &str, level: usize| {
-        let found = measured.iter().find(|(contender, _)| *contender == name);
-        found.and_then(|(_, rates)| rates.get(level)).copied().unwrap_or_default()
+        let found = measured.iter().find(|contender| contender.name == name);
+        found.and_then(|contender| contender.rates.get(level)).copied().unwrap_or_default()
     };
     let mut heads = vec!["commands/s".to_owned()];
     for (clients, _) in levels {
         heads.push(format!("{clients} clients"));
         heads.push("× plain SQL".to_owned());
     }
-    let rows = measured.iter().map(|(name, rates)| {
-        let mut row = vec![(*name).to_owned()];
-        for (level, rate) in rates.iter().enumerate() {
+    heads.push("CPU of PostgreSQL".to_owned());
+    heads.push("of the clients' process".to_owned());
+    let rows = measured.iter().map(|contender| {
+        let mut row = vec![contender.name.to_owned()];
+        for (level, rate) in contender.rates.iter().enumerate() {
             row.push(number(*rate));
             row.push(format!("{:.2}", rate / of(plain::NAME, level)));
         }
+        let (server, own) = contender.cpu.last().copied().unwrap_or_default();
+        row.push(format!("{server:.0} µs"));
+        row.push(format!("{own:.0} µs"));
         row
     });
     let mut goals = Vec::new();
-    let mut goal = |clients: usize, level: usize, other: &str, least: f64| {
-        let ratio = of(ours::NAME, level) / of(other, level);
-        goals.push(Goal::at_least(format!("{clients} clients: ours / {other}"), ratio, least, " ×"));
-    };
-    goal(16, 1, plain::NAME, 1.3);
-    goal(16, 1, stock::NAME, 3.0);
-    goal(16, 1, ceiling::NAME, 0.7);
-    goal(64, 2, plain::NAME, 2.0);
-    goal(64, 2, stock::NAME, 7.0);
-    goal(64, 2, ceiling::NAME, 0.7);
-    let time = of(plain::NAME, 0) / of(ours::NAME, 0);
-    goals.push(Goal::at_most("1 client: time of a command, ours / plain SQL", time, 1.0, " ×"));
+    for (level, clients, plain, stock) in [(1, 16, 1.3, 3.0), (2, 64, 2.0, 7.0)] {
+        for (against, least) in [(plain::NAME, plain), (stock::NAME, stock), (ceiling::NAME, 0.7)] {
+            goals.push(Goal::at_least(
+                format!("{clients} clients: ours / {against}"),
+                of(ours::NAME, level) / of(against, level),
+                least,
+                " ×",
+            ));
+        }
+    }
+    goals.push(Goal::at_least(
+        "64 clients: ours over HTTP, signed in / plain SQL",
+        of(web::NAME, 2) / of(plain::NAME, 2),
+        1.0,
+        " ×",
+    ));
     Section {
         heads,
         rows: rows.collect(),
         notes: vec![format!(
             "Medians of {rounds} interleaved rounds, after one to warm up. Every command adds a piece of a \
-             wished figure, by another user each time."
+             wished figure, by another user each time. CPU is processor time for one command with the most \
+             clients."
         )],
         goals,
     }

@@ -2,6 +2,7 @@
 
 use super::{Contender, Facts, Planned, closed_loop};
 use crate::ground::Ground;
+use crate::site::Site;
 use chrono::Utc;
 use domain::collection::{Condition, Origin};
 use domain::commands::{AddPiece, PieceFields};
@@ -17,11 +18,16 @@ use uuid::Uuid;
 
 /// Its name in the table.
 pub const NAME: &str = "ours";
+/// Its name when another process folds.
+pub const BESIDE: &str = "ours, another process folds";
 
 /// The engine as the server opens it.
 pub struct Ours {
     store: EventStore,
     projections: Projections,
+    name: &'static str,
+    /// What folds beside it, when that is another process.
+    projector: Option<Site>,
     _running: Running,
     _pool: PgPool,
 }
@@ -56,13 +62,51 @@ impl Ours {
         let options = projections::engine::Options::default();
         let projections = Projections::open(&pool, store.clone(), projections::all(), options).await?;
         let running = projections.run();
-        for some in users.chunks(200) {
-            let mut execution = by(None);
-            execution.prefetch = some.iter().copied().map(StreamId::Collection).collect();
-            store.execute(&Touch(some.to_vec()), &execution).await?;
-        }
-        Ok(Self { store, projections, _running: running, _pool: pool })
+        touch(&store, users).await?;
+        Ok(Self { store, projections, name: NAME, projector: None, _running: running, _pool: pool })
     }
+
+    /// Opens it beside a server of the same database, which folds.
+    pub async fn beside(ground: &Ground, database: &str, users: &[UserId]) -> anyhow::Result<Self> {
+        let projector = Site::open(ground, database).await?;
+        projector.settle(ground, database).await?;
+        let mut ours = Self::open(ground, database, users).await?;
+        anyhow::ensure!(!ours.projections.is_leading(), "the server folds");
+        (ours.name, ours.projector) = (BESIDE, Some(projector));
+        Ok(ours)
+    }
+}
+
+/// Brings people's collections into memory.
+pub async fn touch(store: &EventStore, users: &[UserId]) -> anyhow::Result<()> {
+    for some in users.chunks(200) {
+        let mut execution = by(None);
+        execution.prefetch = some.iter().copied().map(StreamId::Collection).collect();
+        store.execute(&Touch(some.to_vec()), &execution).await?;
+    }
+    Ok(())
+}
+
+impl Ours {
+    /// Runs a command and waits until every read model holds what it did.
+    pub async fn run<C: Command>(&self, command: &C, user: UserId) -> anyhow::Result<()> {
+        run(&self.store, &self.projections, command, user, None).await
+    }
+}
+
+async fn run<C: Command>(
+    store: &EventStore,
+    projections: &Projections,
+    command: &C,
+    user: UserId,
+    events: Option<usize>,
+) -> anyhow::Result<()> {
+    let done = store.execute(command, &by(Some(user))).await?;
+    anyhow::ensure!(events.is_none_or(|events| done.events.len() == events), "{:?}", done.events);
+    let names: Vec<&str> = projections.definitions().iter().map(|one| one.name).collect();
+    let waited = projections.wait_for(&names, done.position, Duration::from_secs(10)).await;
+    anyhow::ensure!(waited == Waited::Reached, "{waited:?}");
+    Ok(())
 }
 
 /// The command.
@@ -85,21 +129,19 @@ pub fn add(planned: &Planned) -> anyhow::Result<AddPiece> {
 #[async_trait::async_trait]
 impl Contender for Ours {
     fn name(&self) -> &'static str {
-        NAME
+        self.name
+    }
+
+    fn process(&self) -> Option<u32> {
+        self.projector.as_ref().and_then(|site| site.process().ok())
     }
 
     async fn round(&self, clients: usize, work: Vec<Planned>) -> anyhow::Result<Duration> {
         let (store, projections) = (self.store.clone(), self.projections.clone());
         closed_loop(clients, work, move |planned| {
             let (store, projections) = (store.clone(), projections.clone());
-            async move {
-                let done = store.execute(&add(&planned)?, &by(Some(planned.user))).await?;
-                anyhow::ensure!(done.events.len() == 2, "a piece and the end of a wish");
-                let names: Vec<&str> = projections.definitions().iter().map(|one| one.name).collect();
-                let waited = projections.wait_for(&names, done.position, Duration::from_secs(10)).await;
-                anyhow::ensure!(waited == Waited::Reached, "{waited:?}");
-                Ok(())
-            }
+            // A piece, and the end of a wish.
+            async move { run(&store, &projections, &add(&planned)?, planned.user, Some(2)).await }
         })
         .await
     }

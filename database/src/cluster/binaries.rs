@@ -32,7 +32,7 @@ impl Binaries {
         runtime: &Handle,
     ) -> Result<Self, ClusterError> {
         let mut tried = Vec::new();
-        for dir in candidates(store) {
+        for dir in candidates(Some(store), "postgres") {
             match usable(account, &dir, major) {
                 Ok(()) => {
                     tracing::debug!(dir = %dir.display(), "found PostgreSQL");
@@ -66,7 +66,19 @@ fn wanted(major: Option<u32>) -> String {
     )
 }
 
-fn candidates(store: &Path) -> Vec<PathBuf> {
+/// The folder with `pg_dump` and `pg_restore` that fit a server of this major version best: of the same version, else
+/// of the next newer one. An older `pg_dump` refuses to work.
+pub(crate) fn client_programs(store: Option<&Path>, server: u32) -> Option<PathBuf> {
+    let fitting = candidates(store, "pg_dump").into_iter().filter_map(|dir| {
+        let output = Command::new(dir.join("pg_dump")).arg("--version").output().ok()?;
+        let major = major_of(&String::from_utf8_lossy(&output.stdout))?;
+        (major >= server && dir.join("pg_restore").is_file()).then_some((major, dir))
+    });
+    fitting.min_by_key(|(major, _)| *major).map(|(_, dir)| dir)
+}
+
+/// The folders with a program, the likeliest first.
+fn candidates(store: Option<&Path>, program: &str) -> Vec<PathBuf> {
     let mut dirs = Vec::new();
     if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
         let dir = String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -76,12 +88,12 @@ fn candidates(store: &Path) -> Vec<PathBuf> {
     }
     dirs.extend(versions_under(Path::new("/usr/lib/postgresql")));
     if let Some(path) = std::env::var_os("PATH") {
-        dirs.extend(std::env::split_paths(&path).filter(|dir| dir.join("postgres").is_file()));
+        dirs.extend(std::env::split_paths(&path).filter(|dir| dir.join(program).is_file()));
     }
-    dirs.extend(versions_under(store));
+    dirs.extend(store.into_iter().flat_map(versions_under));
     let mut seen = std::collections::HashSet::new();
     dirs.retain(|dir| {
-        let real = std::fs::canonicalize(dir.join("postgres"));
+        let real = std::fs::canonicalize(dir.join(program));
         real.is_ok_and(|real| seen.insert(real))
     });
     dirs

@@ -4,7 +4,7 @@ use super::{ArchiveReason, Condition, Cost, Origin, Placement, Sale, UnwishReaso
 use crate::ids::{CabinetId, EntityId, FigureId, PieceId};
 use crate::money::Money;
 use crate::text::{Line, Location, Note};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 /// A piece to add.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +65,13 @@ pub enum CollectionCommand {
     Archive { piece_ids: Vec<PieceId>, reason: ArchiveReason, sale: Option<Sale> },
     /// Bring an archived piece back; a wish for its figure ends.
     Restore { piece_id: PieceId, same_figure: Vec<FigureId> },
+    /// Say when a piece was added and archived where it was kept before.
+    Date {
+        piece_id: PieceId,
+        added_at: DateTime<Utc>,
+        archived_at: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    },
     /// Delete pieces. Their pre-orders are the caller's.
     Delete { piece_ids: Vec<PieceId> },
     /// Register a location.

@@ -75,6 +75,18 @@ impl Collection {
                 events.extend(self.unwish(&same_figure, UnwishReason::Owned));
                 Ok(events)
             }
+            C::Date { piece_id, added_at, archived_at, now } => {
+                let archived = self.piece(piece_id)?.archived.is_some();
+                let in_order = archived_at.is_none_or(|at| added_at <= at && at <= now);
+                if added_at > now || !in_order || archived != archived_at.is_some() {
+                    return Err(Refusal::new(
+                        Code::InvalidDate,
+                        "a piece is added before it is archived, and neither is still to come",
+                    )
+                    .on("archived_at"));
+                }
+                Ok(vec![E::PieceDated { piece_id, added_at, archived_at }])
+            }
             C::Delete { piece_ids } => {
                 let piece_ids = self.named(piece_ids)?;
                 Ok(vec![E::PiecesDeleted { piece_ids }])

@@ -5,7 +5,7 @@ use crate::ids::{CabinetId, EntityId, FigureId, PieceId};
 use crate::money::Money;
 use crate::stream::event_types;
 use crate::text::{Line, Location, Note};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 /// An event of one person's collection.
@@ -91,6 +91,13 @@ pub enum CollectionEvent {
     PieceRestored {
         piece_id: PieceId,
     },
+    /// A backup says when it was added and archived where it was kept before.
+    PieceDated {
+        piece_id: PieceId,
+        added_at: DateTime<Utc>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        archived_at: Option<DateTime<Utc>>,
+    },
     PiecesDeleted {
         piece_ids: Vec<PieceId>,
     },
@@ -150,6 +157,7 @@ event_types!(CollectionEvent, "collection", {
     PieceValuationCleared = "piece_valuation_cleared",
     PiecesArchived = "pieces_archived",
     PieceRestored = "piece_restored",
+    PieceDated = "piece_dated",
     PiecesDeleted = "pieces_deleted",
     CabinetCreated = "cabinet_created",
     CabinetRenamed = "cabinet_renamed",

@@ -218,6 +218,7 @@ impl Collection {
                 }
                 self.change(*piece_id, |p| p.archived = None);
             }
+            E::PieceDated { piece_id, .. } => self.change(*piece_id, |_| ()),
             E::PiecesDeleted { piece_ids } => {
                 for id in piece_ids {
                     if let Some(piece) = self.pieces.remove(id)

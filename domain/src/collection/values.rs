@@ -1,6 +1,7 @@
 //! The words of a collection.
 
 use crate::ids::PieceId;
+use crate::money::rates::Rates;
 use crate::money::{Amount, Currency, FxRate, Money};
 use crate::refusal::{Code, Refusal};
 use crate::text::Location;
@@ -157,6 +158,16 @@ impl Cost {
             }
         }
         Ok(self)
+    }
+
+    /// The same with the rate that is frozen now, unless one is given already. Without an amount there is
+    /// nothing to freeze one for.
+    #[must_use]
+    pub fn frozen(self, rates: &Rates, purchase_date: Option<NaiveDate>, today: NaiveDate) -> Self {
+        let stated = self.price.or(self.shipping).or(self.fees).and(self.currency);
+        let fx_rate =
+            stated.and_then(|currency| self.fx_rate.or_else(|| rates.frozen(currency, purchase_date, today)));
+        Self { fx_rate, ..self }
     }
 
     /// The same without fees: the part that a pre-order states.

@@ -3,7 +3,7 @@
 use super::PieceVersion;
 use super::catalogue_figure::optional;
 use super::finding::{FoundPiece, own_piece};
-use crate::collection::{CollectionCommand, Condition, Cost, Origin, PieceEdit};
+use crate::collection::{CollectionCommand, Condition, Cost, Origin, Piece, PieceEdit};
 use crate::entity::EntityKind;
 use crate::ids::{PieceId, UserId};
 use crate::money::{Amount, Currency};
@@ -54,7 +54,7 @@ impl EditPiece {
     }
 }
 
-/// A cost after some of its parts were restated. The frozen rate stays unless the currency changes.
+/// A cost after some of its parts were restated; its rate still stands, for as long as the currency is the same.
 pub(super) fn restated(
     cost: Cost,
     price: Option<Option<Amount>>,
@@ -70,6 +70,22 @@ pub(super) fn restated(
         fx_rate: cost.fx_rate,
     };
     if restated.currency == cost.currency { restated } else { Cost { fx_rate: None, ..restated } }
+}
+
+/// A restated cost with the rate that goes with it: frozen anew when the currency or the purchase date is another
+/// one than before, and only then. Where no rate is known, the one of before is better than none.
+pub(super) fn refrozen(
+    world: &World,
+    before: &Piece,
+    restated: Cost,
+    purchase_date: Option<NaiveDate>,
+) -> Cost {
+    if restated.currency == before.cost.currency && purchase_date == before.purchase_date {
+        return restated;
+    }
+    let anew =
+        Cost { fx_rate: None, ..restated }.frozen(world.rates(), purchase_date, world.now().date_naive());
+    Cost { fx_rate: anew.fx_rate.or(restated.fx_rate), ..restated }
 }
 
 /// Records a cost on a piece and, as the same fact, on a pre-order that states it.
@@ -105,6 +121,8 @@ impl Command for EditPiece {
             None => None,
         };
         let cost = restated(found.piece.cost, self.price, self.shipping, self.fees, self.currency);
+        let purchase_date = self.purchase_date.unwrap_or(found.piece.purchase_date);
+        let cost = refrozen(world, &found.piece, cost, purchase_date);
         if cost != found.piece.cost {
             record_cost(world, user, piece_id, &found, cost, None)?;
         }

@@ -2,7 +2,7 @@
 
 use super::PieceVersion;
 use super::catalogue_figure::optional;
-use super::edit_piece::{record_cost, restated};
+use super::edit_piece::{record_cost, refrozen, restated};
 use super::finding::own_piece;
 use crate::collection::{CollectionCommand, PieceEdit};
 use crate::dates::ReleaseDate;
@@ -60,6 +60,7 @@ impl Command for EditPreorder {
         let found = own_piece(world, user, piece_id, self.expected)?;
         let chapter = found.preorder.chapter()?;
         let cost = restated(found.piece.cost, self.price, self.shipping, None, self.currency);
+        let cost = refrozen(world, &found.piece, cost, found.piece.purchase_date);
         let deposit = self.deposit.unwrap_or(chapter.deposit);
         if cost.without_fees() != chapter.cost || deposit != chapter.deposit {
             // A cancelled one refuses here, since its amounts are history.

@@ -44,6 +44,7 @@ impl Command for MergeFigures {
         // What only the duplicate knew is not lost: its codes answer as the winner anyway.
         let keep = gained(&winner.figure, &loser);
         world.tell_figure(winner.id, FigureCommand::Edit(Box::new(keep)))?;
+        world.tell_figure(winner.id, FigureCommand::Inherit(Box::new(loser.market.clone())))?;
         Ok(winner.id)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The table at the end of `docs/events.md` says which streams each reads and writes.
 
+mod bring_back;
 mod catalogue_figure;
 mod edit_entity;
 mod edit_figure;
@@ -12,11 +13,13 @@ mod finding;
 mod import_row;
 mod many;
 mod merge;
+mod observe_market;
 mod pieces;
 mod place_preorder;
 mod preorder_steps;
 mod wishes;
 
+pub use bring_back::{ArchivedBack, BringBack, ChapterBack, DateTold};
 pub use catalogue_figure::{BuyLinkByName, CatalogueFigure, Catalogued};
 pub use edit_entity::EditEntity;
 pub use edit_figure::EditFigure;
@@ -28,6 +31,7 @@ pub use import_row::{
 };
 pub use many::Many;
 pub use merge::{MergeEntities, MergeFigures};
+pub use observe_market::{Noted, ObserveMarket};
 pub use pieces::{
     AddPiece, ArrangePieces, CabinetCommand, ChangeCabinets, ChangePieces, PieceFields, ValuePiece,
 };

@@ -51,6 +51,11 @@ impl Command for AddPiece {
     }
 }
 
+/// A cost that is recorded for the first time, with its rate.
+pub(super) fn frozen(world: &World, cost: Cost, purchase_date: Option<NaiveDate>) -> Cost {
+    cost.frozen(world.rates(), purchase_date, world.now().date_naive())
+}
+
 /// Adds a piece on behalf of a command.
 pub(super) fn add(
     world: &mut World,
@@ -69,7 +74,7 @@ pub(super) fn add(
         same_figure: figure.same(),
         preordered,
         condition: fields.condition,
-        cost: fields.cost,
+        cost: frozen(world, fields.cost, fields.purchase_date),
         purchase_date: fields.purchase_date,
         store_id,
         location: fields.location.clone(),

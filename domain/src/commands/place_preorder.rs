@@ -4,7 +4,7 @@ use super::PieceVersion;
 use super::catalogue_figure::optional;
 use super::edit_piece::record_cost;
 use super::finding::{live_figure, own_piece};
-use super::pieces::{PieceFields, add};
+use super::pieces::{PieceFields, add, frozen};
 use crate::collection::{CollectionCommand, Cost, PieceEdit, UnwishReason};
 use crate::dates::ReleaseDate;
 use crate::entity::EntityKind;
@@ -85,7 +85,7 @@ pub(super) fn place(
         figure_id: figure.id,
         status: preorder.status.unwrap_or(Status::Preordered),
         release: preorder.release.or_else(|| figure.figure.awaited_release(today)),
-        cost: piece.cost.without_fees(),
+        cost: frozen(world, piece.cost, piece.purchase_date).without_fees(),
         deposit: preorder.deposit,
         store_id,
         tracking_url: preorder.tracking_url.clone(),
@@ -131,6 +131,8 @@ impl Command for ReplacePreorder {
         }
         let figure = live_figure(world, found.piece.figure_id)?;
         let store_id: Option<EntityId> = optional(world, EntityKind::Store, &self.store, "store")?;
+        // The fresh order is made now; the purchase date, if one is recorded, was the old one's.
+        let cost = frozen(world, self.cost.without_fees(), None);
         let today = world.now().date_naive();
         let placed = Placed {
             preorder_id: self.preorder_id,
@@ -139,7 +141,7 @@ impl Command for ReplacePreorder {
             figure_id: figure.id,
             status: self.preorder.status.unwrap_or(Status::Preordered),
             release: self.preorder.release.or_else(|| figure.figure.awaited_release(today)),
-            cost: self.cost.without_fees(),
+            cost,
             deposit: self.preorder.deposit,
             store_id,
             tracking_url: self.preorder.tracking_url.clone(),
@@ -148,7 +150,7 @@ impl Command for ReplacePreorder {
         world.tell_preorder(user, piece_id, PreorderCommand::Replace(Box::new(placed)))?;
         // The piece now cost what the fresh pre-order says; fees were the old parcel's.
         let fresh = own_piece(world, user, piece_id, None)?;
-        record_cost(world, user, piece_id, &fresh, self.cost.without_fees(), None)?;
+        record_cost(world, user, piece_id, &fresh, cost, None)?;
         let edit = PieceEdit { store_id: Some(store_id), ..PieceEdit::default() };
         world.tell_collection(user, CollectionCommand::EditPiece { piece_id, edit: Box::new(edit) })?;
         Ok(self.preorder_id)

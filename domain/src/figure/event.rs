@@ -1,12 +1,13 @@
 //! What happens to a catalogue entry. The table in `docs/events.md` says when.
 
-use super::{BuyLink, Details, Entry, FigureType};
+use super::{BuyLink, Details, Entry, FigureType, Offer, PriceMove, Stock};
 use crate::dates::ReleaseDate;
 use crate::gtin::Gtin;
 use crate::ids::{EntityId, FigureId};
 use crate::money::Money;
 use crate::stream::event_types;
 use crate::text::Name;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// An event of one figure.
@@ -62,6 +63,22 @@ pub enum FigureEvent {
         /// Every id that answers as this figure now, the loser's own aliases too.
         aliases: Vec<FigureId>,
     },
+    PriceMoved(Box<PriceMove>),
+    StockChanged {
+        offer: Offer,
+        /// What was known just before; absent when nothing was, or too long ago.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous: Option<Stock>,
+        stock: Stock,
+        seen_at: DateTime<Utc>,
+    },
+}
+
+impl FigureEvent {
+    /// Whether it tells of what stores ask and have, and not of the catalogue entry.
+    pub const fn is_of_the_market(&self) -> bool {
+        matches!(self, Self::PriceMoved(_) | Self::StockChanged { .. })
+    }
 }
 
 event_types!(FigureEvent, "figure", {
@@ -77,4 +94,6 @@ event_types!(FigureEvent, "figure", {
     BuyLinksSet = "buy_links_set",
     MergedInto = "merged_into",
     Absorbed = "absorbed",
+    PriceMoved = "price_moved",
+    StockChanged = "stock_changed",
 });

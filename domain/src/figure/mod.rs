@@ -1,8 +1,13 @@
 //! A figure of the shared catalogue.
 
 mod event;
+mod market;
 
 pub use event::FigureEvent;
+pub use market::{
+    Market, Observation, ObservedPrice, ObservedStore, Offer, Original, PriceMove, STOCK_KNOWN_FOR,
+    SeenStock, Stock, StoreStock,
+};
 
 use crate::dates::ReleaseDate;
 use crate::gtin::Gtin;
@@ -95,8 +100,12 @@ pub struct Figure {
     pub merged_into: Option<FigureId>,
     /// What it absorbed.
     pub aliases: Vec<FigureId>,
-    /// How many events it has.
+    /// What stores ask for it, and whether they have it.
+    pub market: Market,
+    /// How many events it had when the entry itself last changed; prices and stock are no change of it.
     pub version: Version,
+    /// How many events it has.
+    pub events: Version,
 }
 
 /// What a figure is when it is catalogued: the payload of `figure.catalogued`. Names are ids by now.
@@ -165,6 +174,10 @@ pub enum FigureCommand {
     MergeInto(FigureId),
     /// Take another one in, with everything that it had taken in.
     Absorb(FigureId, Vec<FigureId>),
+    /// Take note of what stores ask for it and whether they have it.
+    Observe(Box<Observation>),
+    /// Go on with what was seen of one that it has taken in, where that was seen later.
+    Inherit(Box<Market>),
 }
 
 /// Releases oldest first, each once.
@@ -212,7 +225,7 @@ impl Figure {
     /// Decides a command on this figure alone; its claims and entities are the caller's.
     ///
     /// # Errors
-    /// `AlreadyExists`, `FigureNotFound`, `AlreadyMerged`, `InvalidField`.
+    /// `AlreadyExists`, `FigureNotFound`, `AlreadyMerged`, `InvalidField`, `InvalidAmount`.
     pub fn decide(&self, command: FigureCommand) -> Result<Vec<FigureEvent>, Refusal> {
         if let FigureCommand::Catalogue(entry) = command {
             if self.name.is_some() {
@@ -242,6 +255,8 @@ impl Figure {
                 aliases.extend(loser_aliases);
                 Ok(vec![FigureEvent::Absorbed { loser_id, aliases }])
             }
+            FigureCommand::Observe(observation) => self.market.observe(&observation),
+            FigureCommand::Inherit(market) => Ok(self.market.inherit(&market)),
         }
     }
 
@@ -292,7 +307,10 @@ impl Figure {
 
     /// Folds one event.
     pub fn apply(&mut self, event: &FigureEvent) {
-        self.version = self.version.next();
+        self.events = self.events.next();
+        if !event.is_of_the_market() {
+            self.version = self.events;
+        }
         match event.clone() {
             FigureEvent::Catalogued(entry) => {
                 *self = Self {
@@ -312,7 +330,9 @@ impl Figure {
                     buy_links: entry.buy_links,
                     merged_into: None,
                     aliases: Vec::new(),
+                    market: Market::default(),
                     version: self.version,
+                    events: self.events,
                 };
             }
             FigureEvent::Renamed { name } => self.name = Some(name),
@@ -334,6 +354,10 @@ impl Figure {
             FigureEvent::BuyLinksSet { buy_links } => self.buy_links = buy_links,
             FigureEvent::MergedInto { winner_id } => self.merged_into = Some(winner_id),
             FigureEvent::Absorbed { aliases, .. } => self.aliases = aliases,
+            FigureEvent::PriceMoved(price) => self.market.price = Some(price),
+            FigureEvent::StockChanged { offer, stock, seen_at, .. } => {
+                self.market.stock.insert(offer.store_id, SeenStock { offer, stock, seen_at });
+            }
         }
     }
 }

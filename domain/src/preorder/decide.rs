@@ -42,6 +42,13 @@ pub enum PreorderCommand {
     RecordStore { store_id: Option<EntityId> },
     /// Call it off.
     Cancel { refund: Amount },
+    /// Say when things happened to this chapter where it was kept before.
+    Date {
+        placed_at: DateTime<Utc>,
+        cancelled_at: Option<DateTime<Utc>>,
+        told_at: Vec<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    },
 }
 
 fn not_found() -> Refusal {
@@ -198,6 +205,22 @@ impl Preorder {
                 Ok(vec![PreorderEvent::StoreRecorded { preorder_id: chapter.id, store_id }])
             }
             C::Cancel { refund } => self.cancel(refund),
+            C::Date { placed_at, cancelled_at, told_at, now } => {
+                let chapter = self.chapter()?;
+                let cancelled = chapter.status == Status::Cancelled;
+                if told_at.iter().chain(&cancelled_at).any(|at| *at > now)
+                    || placed_at > now
+                    || cancelled != cancelled_at.is_some()
+                {
+                    return Err(Refusal::new(
+                        Code::InvalidDate,
+                        "what happened to a pre-order is not still to come, and only a cancelled one was cancelled",
+                    )
+                    .on("cancelled_at"));
+                }
+                let preorder_id = chapter.id;
+                Ok(vec![PreorderEvent::ChapterDated { preorder_id, placed_at, cancelled_at, told_at }])
+            }
         }
     }
 

@@ -123,6 +123,16 @@ pub enum PreorderEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         store_id: Option<EntityId>,
     },
+    /// A backup says when things happened to this chapter where it was kept before.
+    ChapterDated {
+        preorder_id: PreorderId,
+        placed_at: DateTime<Utc>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cancelled_at: Option<DateTime<Utc>>,
+        /// Of each row of its history, oldest first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        told_at: Vec<DateTime<Utc>>,
+    },
     /// What an event of an erased person reads as.
     Erased {},
 }
@@ -147,7 +157,8 @@ impl PreorderEvent {
             | Self::BalanceReopened { preorder_id }
             | Self::TrackingRecorded { preorder_id, .. }
             | Self::DeliveryEstimated { preorder_id, .. }
-            | Self::StoreRecorded { preorder_id, .. } => Some(*preorder_id),
+            | Self::StoreRecorded { preorder_id, .. }
+            | Self::ChapterDated { preorder_id, .. } => Some(*preorder_id),
         }
     }
 }
@@ -170,5 +181,6 @@ event_types!(PreorderEvent, "preorder", {
     TrackingRecorded = "tracking_recorded",
     DeliveryEstimated = "delivery_estimated",
     StoreRecorded = "store_recorded",
+    ChapterDated = "chapter_dated",
     Erased = "erased",
 });

@@ -193,7 +193,7 @@ impl Preorder {
             E::TrackingRecorded { tracking_url, .. } => chapter.tracking_url.clone_from(tracking_url),
             E::DeliveryEstimated { days, .. } => chapter.estimated_delivery_days = *days,
             E::StoreRecorded { store_id, .. } => chapter.store_id = *store_id,
-            E::Erased {} => {}
+            E::ChapterDated { .. } | E::Erased {} => {}
         }
     }
 }

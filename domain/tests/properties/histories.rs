@@ -669,7 +669,7 @@ impl History {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
+    #![proptest_config(crate::cases(192))]
 
     #[test]
     fn whatever_is_tried_the_rules_hold(tries in histories()) {

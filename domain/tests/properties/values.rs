@@ -45,7 +45,7 @@ fn any_gtin() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+    #![proptest_config(crate::cases(512))]
 
     #[test]
     fn a_slug_is_its_own_slug(name in ".{0,120}") {

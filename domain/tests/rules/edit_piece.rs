@@ -115,7 +115,8 @@ fn each_fact_that_changes_is_one_event_and_the_others_are_none() {
         e.origin_from = Some(Some(line("a box in the street")));
     });
     let after = world.when(everything.clone()).then([
-        piece_cost(cost("80", "7", "3.2", Currency::Eur, "")),
+        // The purchase date is another one, so the rate is frozen anew.
+        piece_cost(cost("80", "7", "3.2", Currency::Eur, "1")),
         coll(E::PiecesConditionSet { piece_ids: vec![P1], condition: Some(Condition::Loose) }),
         coll(E::PiecesMoved { piece_ids: vec![P1], location: Some(place("Hall")) }),
         coll(E::PiecePurchaseRecorded {

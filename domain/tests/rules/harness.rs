@@ -10,6 +10,7 @@ use domain::entity::{Entity, EntityEvent, EntityKind};
 use domain::figure::{Details, Entry, Figure, FigureEvent};
 use domain::gtin::Gtin;
 use domain::ids::{CabinetId, CommandId, EntityId, FigureId, PieceId, PreorderId, UserId};
+use domain::money::rates::Rates;
 use domain::money::{Amount, Currency, FxRate, Money};
 use domain::preorder::{Chapter, Placed, Preorder, PreorderEvent, Status};
 use domain::refusal::{Code, Refusal};
@@ -85,6 +86,10 @@ pub fn gtin(text: &str) -> Gtin {
 /// A price in euro and nothing else.
 pub fn price(text: &str) -> Cost {
     Cost { price: Some(amount(text)), currency: Some(Currency::Eur), ..Cost::default() }
+}
+/// The same with the rate that is frozen for it.
+pub fn frozen(text: &str) -> Cost {
+    cost(text, "", "", Currency::Eur, "1")
 }
 /// Price, shipping and fees in a currency, with a frozen rate.
 pub fn cost(price: &str, shipping: &str, fees: &str, currency: Currency, rate: &str) -> Cost {
@@ -273,6 +278,12 @@ impl Given {
     }
     pub fn by_operator(mut self) -> Self {
         self.circumstances.actor = None;
+        self
+    }
+
+    /// With these rates in hand.
+    pub fn knowing(mut self, rates: Rates) -> Self {
+        self.streams.set_rates(rates);
         self
     }
 

@@ -13,8 +13,10 @@ mod edit_piece;
 mod edit_preorder;
 mod end_pieces;
 mod erased;
+mod freezing;
 mod many;
 mod merge;
+mod observe_market;
 mod pieces;
 mod place_preorder;
 mod preorder_steps;
@@ -42,6 +44,7 @@ fn every_refusal() -> Vec<Case> {
         erased::refusals(),
         many::refusals(),
         merge::refusals(),
+        observe_market::refusals(),
         pieces::refusals(),
         place_preorder::refusals(),
         preorder_steps::refusals(),

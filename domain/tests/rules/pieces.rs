@@ -300,7 +300,8 @@ fn costs_say_only_what_was_paid() {
     let only_currency = Cost { currency: Some(Currency::Eur), ..Cost::default() };
     assert_eq!(recorded(only_currency), Cost::default(), "a currency without an amount says nothing");
     let shipping = cost("", "12.50", "", Currency::Eur, "");
-    assert_eq!(recorded(shipping), shipping, "the currency may stand with shipping alone");
+    let with_rate = cost("", "12.50", "", Currency::Eur, "1");
+    assert_eq!(recorded(shipping), with_rate, "the currency may stand with shipping alone");
     let ten_yen = recorded(cost("10.00", "", "", Currency::Jpy, ""));
     assert_eq!(ten_yen.price.unwrap().to_string(), "10", "10.00 JPY is ten yen");
 }

@@ -314,7 +314,7 @@ fn fees_were_the_old_parcels() {
         ..EditPiece::of(ANNA, P1)
     };
     let after = restored().done(fees).done(ReplacePreorder { cost: price("100"), ..replace() });
-    assert_eq!(after.collection().pieces[&P1].cost, price("100"));
+    assert_eq!(after.collection().pieces[&P1].cost, frozen("100"));
 }
 
 #[test]

@@ -275,6 +275,7 @@ fn a_released_figure_is_acquired_as_a_piece() {
     let when = world.when(AcquireWish { piece: fields.clone(), ..acquire(LANTERN) });
     let (answer, _) = world.when(AcquireWish { piece: fields.clone(), ..acquire(LANTERN) }).answered();
     assert_eq!(answer, Acquired { piece_id: P1, preorder_id: None });
+    let fields = PieceFields { cost: frozen("120"), ..fields };
     when.then([coll(added(P1, LANTERN, false, None, fields)), ended(LANTERN, UnwishReason::Acquired)]);
     given([figure(LANTERN), wish(LANTERN)]).when(acquire(LANTERN)).then([
         coll(added(P1, LANTERN, false, None, PieceFields::default())),
@@ -294,10 +295,11 @@ fn a_figure_still_to_come_is_acquired_as_a_preorder_in_the_same_append() {
     assert_eq!(answer, Acquired { piece_id: P1, preorder_id: Some(O1) });
     let mut placed = placing(P1, O1, LANTERN);
     placed.release = Some(in_month("2027-09"));
-    placed.cost = price("120");
+    placed.cost = frozen("120");
     placed.deposit = Some(amount("30"));
-    world.when(command.clone()).then([
-        coll(added(P1, LANTERN, true, None, command.piece)),
+    let fields = PieceFields { cost: frozen("120"), ..command.piece.clone() };
+    world.when(command).then([
+        coll(added(P1, LANTERN, true, None, fields)),
         ended(LANTERN, UnwishReason::Acquired),
         pre(P1, PreorderEvent::Placed(placed)),
     ]);

@@ -1,13 +1,14 @@
 //! Decides commands over streams held in memory: what a store does, without the store.
 
+use domain::money::rates::Rates;
 use domain::stream::{Event, StreamId, Version};
 use domain::upcast::decode;
 use domain::world::{Circumstances, Command, Decided, State, Stop, World};
 use std::collections::HashMap;
 
-/// Every stream's state and version.
+/// Every stream's state and version, and the rates in hand.
 #[derive(Clone, Default)]
-pub struct Streams(HashMap<StreamId, (State, Version)>);
+pub struct Streams(HashMap<StreamId, (State, Version)>, Rates);
 
 impl Streams {
     /// A stream as it stands; empty when nothing happened on it.
@@ -21,6 +22,11 @@ impl Streams {
             let written = serde_json::to_string(state).unwrap();
             assert_eq!(serde_json::from_str::<State>(&written).unwrap(), *state, "{stream}");
         }
+    }
+
+    /// From now on these rates are in hand.
+    pub fn set_rates(&mut self, rates: Rates) {
+        self.1 = rates;
     }
 
     /// Appends one event.
@@ -45,7 +51,7 @@ pub fn decide<C: Command>(
 ) -> Outcome<C::Answer> {
     let mut loaded = HashMap::new();
     let outcome = loop {
-        let mut world = World::new(circumstances, loaded.clone());
+        let mut world = World::new(circumstances, loaded.clone()).with_rates(streams.1.clone());
         match command.decide(&mut world) {
             Ok(answer) => break Ok((answer, world.decided())),
             Err(Stop::Refused(refusal)) => break Err(refusal),
@@ -56,7 +62,7 @@ pub fn decide<C: Command>(
         }
     };
 
-    let mut world = World::new(circumstances, loaded);
+    let mut world = World::new(circumstances, loaded).with_rates(streams.1.clone());
     match (&outcome, command.decide(&mut world)) {
         (Ok((answer, decided)), Ok(again)) => {
             assert_eq!(serde_json::to_string(answer).unwrap(), serde_json::to_string(&again).unwrap());

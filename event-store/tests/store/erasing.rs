@@ -16,7 +16,7 @@ use uuid::Uuid;
 async fn erase(store: &EventStore, person: UserId) -> Position {
     let end = store.end_person(person, None).await.unwrap();
     let mut from = end;
-    while let Some(position) = store.blank_events(person, from, 7).await.unwrap() {
+    while let Some(position) = store.begin_blanking().await.unwrap().blank(person, from, 7).await.unwrap() {
         assert!(position < from);
         from = position;
     }
@@ -168,7 +168,7 @@ async fn a_snapshot_saved_late_does_not_bring_the_person_back() {
     let blanking = {
         let store = store.clone();
         tokio::spawn(async move {
-            store.blank_events(anna, end, 1_000).await.unwrap();
+            store.begin_blanking().await.unwrap().blank(anna, end, 1_000).await.unwrap();
             store.forget_person(anna).await.unwrap();
         })
     };

@@ -276,3 +276,23 @@ async fn a_fold_inside_the_append_commits_with_it_and_its_failure_is_undone_alon
         assert_eq!(*fold.settled.lock().unwrap(), [committed]);
     }
 }
+
+struct Panicking;
+
+#[async_trait::async_trait]
+impl InlineFold for Panicking {
+    async fn fold(&self, _: &mut PgConnection, _: &[Recorded], _: &mut Compound) -> Result<(), FoldFailed> {
+        panic!("as asked")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fold_inside_the_append_that_panics_stops_nobody_from_appending() {
+    let (_db, store) = fresh().await;
+    store.fold_inside(Some(Arc::new(Panicking)));
+    let owner = user();
+    for _ in 0..2 {
+        store.execute(&Add(owner, figure()), &by(owner)).await.unwrap();
+    }
+    assert_eq!(log(&store).await.len(), 2);
+}

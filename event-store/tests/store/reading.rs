@@ -196,3 +196,32 @@ async fn the_raw_log_can_be_filtered() {
     let Event::Collection(first) = &log[0].event else { panic!("not a collection's event") };
     assert_eq!(payload, serde_json::to_value(first).unwrap());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_that_is_no_text_any_more_is_named_in_its_place_and_hides_no_other() {
+    let (db, store) = fresh().await;
+    let owner = user();
+    for _ in 0..3 {
+        store.execute(&Add(owner, figure()), &by(owner)).await.unwrap();
+    }
+    // As a damaged page would hold it: nothing checks what is read back.
+    for sql in [
+        "CREATE CAST (bytea AS json) WITHOUT FUNCTION",
+        "BEGIN; SET LOCAL figure_ledger.erasure = 'on';
+         UPDATE events SET payload = '\\x7b22ff227d'::bytea::json WHERE position = 2; COMMIT",
+    ] {
+        sqlx::raw_sql(sql).execute(&db.pool).await.unwrap();
+    }
+    let read = store.read_after(Position(0), 10).await.unwrap();
+    assert_eq!(read.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    let named = read[1].as_ref().unwrap_err();
+    assert_eq!((named.position, named.version), (Position(2), Version(2)));
+    assert!(named.reason.contains("not text"), "{named}");
+    let of_owner = store.read_of(owner, Position(0), Position(9), 10).await.unwrap();
+    assert_eq!(of_owner.events, read);
+    let state = store.state_at(&StreamId::Collection(owner), None).await;
+    assert!(matches!(state, Err(StoreError::Undecodable(u)) if u == *named));
+    let raw = store.inspect(&EventFilter::default(), 10).await.unwrap();
+    assert_eq!(raw.iter().filter(|e| e.undecodable.is_some()).count(), 1);
+    assert!(raw[1].payload.get().contains('\u{fffd}'));
+}

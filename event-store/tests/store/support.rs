@@ -1,7 +1,7 @@
 //! Commands and shortcuts for the tests.
 
 use chrono::Utc;
-use database::testing::TestDb;
+use database::testing::{TestDb, eventually};
 use domain::claim::{ClaimCode, ClaimCommand, Holder};
 use domain::collection::{CollectionCommand, Cost, NewPiece, Origin, UnwishReason};
 use domain::entity::{EntityCommand, EntityKind};
@@ -84,7 +84,7 @@ impl HeldLock {
 
 /// Waits until so many sessions wait for an advisory lock.
 pub async fn until_waiting_for_lock(db: &TestDb, sessions: i64) {
-    until(async || {
+    eventually("sessions wait for the lock", async || {
         let waiting: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'",
         )
@@ -96,14 +96,9 @@ pub async fn until_waiting_for_lock(db: &TestDb, sessions: i64) {
     .await;
 }
 
-/// Asks until it is so. A minute is for a test that would otherwise never end.
+/// Asks until it is so, for a minute at most.
 pub async fn until(ready: impl AsyncFn() -> bool) {
-    let asking = async {
-        while !ready().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), asking).await.expect("what was waited for never came");
+    eventually("what the test waits for", ready).await;
 }
 
 /// Waits until a subscriber was told of a position.

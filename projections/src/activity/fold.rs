@@ -336,6 +336,7 @@ impl Teller<'_> {
             | E::PieceNoted { .. }
             | E::PiecePurchaseRecorded { .. }
             | E::CabinetsOrdered { .. }
+            | E::PieceDated { .. }
             | E::Erased {} => {}
             E::PersonErased {} => {
                 self.rows.told.remove_owned_by(self.user);
@@ -415,6 +416,7 @@ impl Teller<'_> {
             E::TrackingRecorded { .. }
             | E::DeliveryEstimated { .. }
             | E::StoreRecorded { .. }
+            | E::ChapterDated { .. }
             | E::Erased {} => {}
         }
     }

@@ -20,7 +20,7 @@ pub struct Collections;
 
 impl Projection for Collections {
     const NAME: &'static str = "collection";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const DDL: &'static str = include_str!("../../../migrations/read-models/collection.sql");
     const READS: &'static [&'static str] = &["collection", "preorder", "figure", "entity"];
     type Rows = CollectionRows;
@@ -220,6 +220,10 @@ impl CollectionRows {
                 row.sold_currency = None;
                 row.sold_on = None;
             }),
+            E::PieceDated { piece_id, added_at, archived_at } => self.piece(*piece_id, at, |row| {
+                row.created_at = added_at.trunc_subsecs(6);
+                row.archived_at = archived_at.map(|at| at.trunc_subsecs(6));
+            }),
             E::PiecesDeleted { piece_ids } => {
                 for id in piece_ids {
                     let figure = self.pieces.get(&id.uuid()).map(|row| row.figure_id);
@@ -364,16 +368,12 @@ impl CollectionRows {
 
     fn unwish(&mut self, user: Uuid, wished_as: Uuid, reason: UnwishReason) {
         let key = (user, wished_as);
-        let wish = self.wishes.get(&key).cloned();
-        if wish.is_some() {
-            self.wishes.remove(&key);
-        }
-        if self.waiting.get(&key).is_some() {
-            self.waiting.remove(&key);
-        }
+        let continued = (reason == UnwishReason::Merged).then(|| self.wishes.get(&key).cloned()).flatten();
+        // Whether it is there does not matter, and to look would be a round trip of every append.
+        self.wishes.remove(&key);
+        self.waiting.remove(&key);
         // It continues under the figure it is now, and the event after this one says how.
-        if let Some(wish) = wish.filter(|wish| reason == UnwishReason::Merged && wish.figure_id != wished_as)
-        {
+        if let Some(wish) = continued.filter(|wish| wish.figure_id != wished_as) {
             self.wishes.insert(WishRow { wished_as: wish.figure_id, ..wish });
         }
     }

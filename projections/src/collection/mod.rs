@@ -8,6 +8,7 @@ mod pieces;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod wishers;
 mod wishes;
 
 pub use fold::Collections;
@@ -18,6 +19,7 @@ pub use pieces::{
     piece,
 };
 pub use rows::{CabinetRow, CollectionRows, MergedStoreRow, OwnedItemRow, WaitingWishRow, WishRow};
+pub use wishers::{Wisher, wishers};
 pub use wishes::{Target, Wish, WishOrder, WishSort, totals, wish, wishes};
 
 use domain::ids::FigureId;

@@ -75,7 +75,7 @@ fn checkpoint(row: &sqlx::postgres::PgRow) -> sqlx::Result<Checkpoint> {
     })
 }
 
-fn stored(version: u32) -> i32 {
+pub(super) fn stored(version: u32) -> i32 {
     i32::try_from(version).unwrap_or(i32::MAX)
 }
 
@@ -195,17 +195,43 @@ pub(super) async fn set(
     Ok(())
 }
 
-/// Lets it go on, or halts it. Whether there is such a projection is the answer.
-pub(super) async fn set_state(db: &mut PgConnection, name: &str, state: State) -> sqlx::Result<bool> {
+/// Lets it go on, or halts it; `false` when it was not in the state that it is to be brought from.
+pub(super) async fn change_state(
+    db: &mut PgConnection,
+    name: &str,
+    from: State,
+    to: State,
+) -> sqlx::Result<bool> {
     let changed = sqlx::query(
-        "UPDATE projection_checkpoints SET state = $2, error = NULL, failed_position = NULL, \
-         updated_at = clock_timestamp() WHERE projection = $1",
+        "UPDATE projection_checkpoints SET state = $3, error = NULL, failed_position = NULL, \
+         updated_at = clock_timestamp() WHERE projection = $1 AND state = $2",
     )
     .bind(name)
-    .bind(state.as_str())
+    .bind(from.as_str())
+    .bind(to.as_str())
     .execute(db)
     .await?;
     Ok(changed.rows_affected() == 1)
+}
+
+/// Notes what keeps one that runs from folding at the moment, or that nothing does any more. It does not count as
+/// a change of the checkpoint.
+pub(super) async fn note_trouble(
+    db: &mut PgConnection,
+    name: &str,
+    version: u32,
+    trouble: Option<&str>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE projection_checkpoints SET error = $3 \
+         WHERE projection = $1 AND version = $2 AND state = 'running' AND error IS DISTINCT FROM $3",
+    )
+    .bind(name)
+    .bind(stored(version))
+    .bind(trouble)
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// The events that a projection passes over.

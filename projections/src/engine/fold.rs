@@ -23,7 +23,7 @@ pub struct Failure {
 /// The rows of one projection in memory, and the events it must pass over.
 pub(super) struct Fold<F: Folding + ?Sized = dyn Folding> {
     reads: &'static [&'static str],
-    skips: BTreeSet<Position>,
+    pub(super) skips: BTreeSet<Position>,
     rows: Box<F>,
 }
 

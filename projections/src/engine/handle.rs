@@ -3,15 +3,14 @@
 use super::checkpoint::{self, State};
 use super::inline::Inline;
 use super::projection::Definition;
-use super::rebuild::Replayed;
+use super::replay::Replayed;
 use super::tables;
 use domain::stream::Position;
 use event_store::{EventStore, StoreError};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -23,11 +22,14 @@ pub struct Options {
     /// How often a follower tries to lead, a leader shows that it is alive, and checkpoints that others may
     /// have changed are looked at.
     pub poll_every: Duration,
+    /// About how many bytes of rows a rebuild or a verification keeps in memory, all projections together; the
+    /// rest is put into the database meanwhile. Unless told, what suits the length of the log.
+    pub replay_bytes: Option<usize>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch: 1_000, poll_every: Duration::from_secs(1) }
+        Self { batch: 1_000, poll_every: Duration::from_secs(1), replay_bytes: None }
     }
 }
 
@@ -64,6 +66,24 @@ pub enum EngineError {
         /// The version of this release.
         own: u32,
     },
+    /// Only one that runs can be paused.
+    #[error("{0} is not running, so it cannot be paused")]
+    NotRunning(&'static str),
+    /// Only a paused one can be resumed.
+    #[error("{0} is not paused; one that has stopped tries again with retry")]
+    NotPaused(&'static str),
+    /// Only a stopped one can try its event again.
+    #[error("{0} is not stopped at an event")]
+    NotStopped(&'static str),
+    /// There is no rebuild to call off.
+    #[error("{0} is not being rebuilt")]
+    NotRebuilding(&'static str),
+    /// Somebody called the rebuild off; the live tables stay as they are.
+    #[error("the rebuild of {0} was called off")]
+    CalledOff(&'static str),
+    /// The same for all that were rebuilt together.
+    #[error(transparent)]
+    Together(Arc<EngineError>),
     /// Only the event at which a stopped projection stands can be skipped.
     #[error("{0} is not stopped at an event, so there is none to skip")]
     NothingToSkip(&'static str),
@@ -88,6 +108,8 @@ pub(super) struct Inner {
     pub options: Options,
     pub progress: watch::Sender<BTreeMap<&'static str, Progress>>,
     pub leading: AtomicBool,
+    /// The projections that this process folds.
+    pub folding: Mutex<BTreeSet<&'static str>>,
     /// Those that are folded inside the append.
     pub inline: Inline,
     /// Rung when a checkpoint was changed by hand.
@@ -117,10 +139,13 @@ impl Projections {
         tables::install(pool, &definitions).await?;
         let size = u32::try_from(definitions.len()).unwrap_or(u32::MAX).saturating_add(4);
         let connect = pool.connect_options().as_ref().clone();
-        let folding = PgPoolOptions::new().max_connections(size).connect_lazy_with(
-            connect
-                .application_name("figure-ledger projections")
-                .options([("synchronous_commit", "off"), ("idle_in_transaction_session_timeout", "60s")]),
+        // As wary of dead connections as the pool that is given.
+        let folding = pool.options().clone().max_connections(size).connect_lazy_with(
+            connect.application_name("figure-ledger projections").options([
+                ("synchronous_commit", "off"),
+                ("idle_in_transaction_session_timeout", "4s"),
+                ("plan_cache_mode", "force_generic_plan"),
+            ]),
         );
         let inner = Inner {
             store,
@@ -129,6 +154,7 @@ impl Projections {
             options,
             progress: watch::Sender::default(),
             leading: AtomicBool::new(false),
+            folding: Mutex::default(),
             inline: Inline::default(),
             bell: Notify::new(),
             rebuilding: Mutex::default(),
@@ -143,9 +169,14 @@ impl Projections {
         &self.inner.definitions
     }
 
-    /// Whether this process is the one that folds.
+    /// Whether this process leads: it folds all projections whose tables have its version.
     pub fn is_leading(&self) -> bool {
         self.inner.leading.load(Ordering::Relaxed)
+    }
+
+    /// Whether this process folds it.
+    pub(super) fn folds(&self, name: &str) -> bool {
+        self.inner.folding.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
     /// The projection of that name.
@@ -165,6 +196,12 @@ impl Projections {
     /// Looks at the checkpoints.
     pub(super) async fn refresh(&self) -> sqlx::Result<()> {
         for checkpoint in checkpoint::all(&mut *self.inner.pool.acquire().await?).await? {
+            // What this process has folded since it looked, it knows better.
+            let known = self.inner.progress.borrow().get(checkpoint.name.as_str()).copied();
+            if self.folds(&checkpoint.name) && known.is_some_and(|known| checkpoint.position < known.position)
+            {
+                continue;
+            }
             self.learn(&checkpoint.name, Progress { position: checkpoint.position, state: checkpoint.state });
         }
         Ok(())
@@ -186,20 +223,28 @@ impl Projections {
         });
     }
 
-    /// Halts a projection; it stays where it is.
+    /// Halts a projection that runs; it stays where it is.
     ///
     /// # Errors
-    /// `Unknown`, `Database`.
+    /// `Unknown`, `NotRunning`, `Database`.
     pub async fn pause(&self, name: &str) -> Result<(), EngineError> {
-        self.set_state(name, State::Paused).await
+        self.change_state(name, State::Running, State::Paused, EngineError::NotRunning).await
     }
 
-    /// Lets a paused projection go on, or a stopped one try its event again.
+    /// Lets a paused projection go on.
     ///
     /// # Errors
-    /// `Unknown`, `Database`.
+    /// `Unknown`, `NotPaused`, `Database`.
     pub async fn resume(&self, name: &str) -> Result<(), EngineError> {
-        self.set_state(name, State::Running).await
+        self.change_state(name, State::Paused, State::Running, EngineError::NotPaused).await
+    }
+
+    /// Lets a stopped projection try its event again.
+    ///
+    /// # Errors
+    /// `Unknown`, `NotStopped`, `Database`.
+    pub async fn retry(&self, name: &str) -> Result<(), EngineError> {
+        self.change_state(name, State::Stopped, State::Running, EngineError::NotStopped).await
     }
 
     /// Lets a stopped projection pass over the event that it stopped at, for good: rebuilding and verifying
@@ -213,16 +258,25 @@ impl Projections {
         let failed = checkpoint::lock(&mut transaction, name).await?.and_then(|row| row.failed_position);
         let failed = failed.ok_or(EngineError::NothingToSkip(definition.name))?;
         checkpoint::add_skip(&mut transaction, name, failed, reason, by).await?;
-        checkpoint::set_state(&mut transaction, name, State::Running).await?;
+        checkpoint::change_state(&mut transaction, name, State::Stopped, State::Running).await?;
         transaction.commit().await?;
         self.changed_by_hand().await?;
         Ok(failed)
     }
 
-    async fn set_state(&self, name: &str, state: State) -> Result<(), EngineError> {
-        if !checkpoint::set_state(&mut *self.inner.pool.acquire().await?, name, state).await? {
-            return Err(EngineError::Unknown(name.to_owned()));
+    async fn change_state(
+        &self,
+        name: &str,
+        from: State,
+        to: State,
+        refusal: fn(&'static str) -> EngineError,
+    ) -> Result<(), EngineError> {
+        let definition = self.definition(name)?;
+        let mut connection = self.inner.pool.acquire().await?;
+        if !checkpoint::change_state(&mut connection, name, from, to).await? {
+            return Err(refusal(definition.name));
         }
+        drop(connection);
         self.changed_by_hand().await
     }
 

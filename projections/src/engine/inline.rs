@@ -10,6 +10,7 @@ use super::checkpoint::{self, Left};
 use super::fold::Fold;
 use super::handle::Projections;
 use super::projection::Definition;
+use super::runner::span_of_fold;
 use chrono::{DateTime, Utc};
 use domain::stream::{Position, Recorded};
 use event_store::{Compound, FoldFailed, InlineFold};
@@ -17,6 +18,7 @@ use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
+use tracing::Instrument;
 
 /// How many events are folded inside an append at most: others wait for it.
 const MOST_EVENTS: usize = 2_000;
@@ -105,6 +107,11 @@ impl Inline {
         unmoved
     }
 
+    /// Takes a projection back wherever it stands.
+    pub fn withdraw(&self, name: &str) {
+        self.seats().live.remove(name);
+    }
+
     fn hand_back(&self) {
         self.returned.send_modify(|()| ());
     }
@@ -153,7 +160,9 @@ impl InlineFold for Inside {
                 continue;
             }
             if live.fold.reads_any(events) {
-                let outcome = live.fold.run_loading(connection, events.iter().map(Ok)).await;
+                let span = span_of_fold(&live.definition, events.len(), last.position, None);
+                let folding = live.fold.run_loading(connection, events.iter().map(Ok));
+                let outcome = folding.instrument(span).await;
                 if let Err((_, failure)) = outcome.map_err(|error| FoldFailed(error.to_string()))? {
                     tracing::debug!(projection = live.definition.name, %failure, "left to the follower");
                     continue;

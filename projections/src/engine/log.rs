@@ -55,9 +55,12 @@ impl Feed {
         let entries = self.store.read_after(after, self.limit).await?;
         let Some(last) = entries.last().map(position) else { return Ok(None) };
         let batch = Arc::new(Batch { after, last, entries });
-        recent.push_back(batch.clone());
-        if recent.len() > KEPT {
-            recent.pop_front();
+        // What cannot be read is read again by whoever tries again: somebody may have mended it.
+        if batch.entries.iter().all(Result::is_ok) {
+            recent.push_back(batch.clone());
+            if recent.len() > KEPT {
+                recent.pop_front();
+            }
         }
         Ok(Some(batch))
     }

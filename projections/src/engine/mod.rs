@@ -26,43 +26,57 @@
 //! | `log.rs` | reading the log once for all projections |
 //! | `checkpoint.rs`, `tables.rs` | the checkpoint rows; making and swapping tables |
 //! | `handle.rs` | [`Projections`]: the read models of a process; pause, resume, skip |
-//! | `runner.rs` | leadership and the live fold |
+//! | `lead.rs`, `runner.rs` | who folds, and the live fold |
 //! | `inline.rs` | folding inside the append, so that one commit makes a command durable and readable |
 //! | `wait.rs` | reading one's own write |
+//! | `erasing.rs` | who still needs what a person's events said |
 //! | `as_of.rs` | folding a part of the log apart from the live tables |
-//! | `rebuild.rs`, `verify.rs`, `status.rs` | what their names say |
+//! | `replay.rs`, `spill.rs` | folding the whole log, with bounded memory |
+//! | `rebuild.rs`, `rebuilds.rs`, `upgrade.rs` | making tables anew; the record of it; doing it for a new version |
+//! | `verify.rs`, `compare.rs` | comparing the live tables with a fresh fold |
+//! | `status.rs` | what people want to know |
 
 mod as_of;
 mod checkpoint;
+mod compare;
+mod erasing;
 mod fold;
 mod handle;
 mod inline;
+mod lead;
 mod log;
 mod projection;
 mod rebuild;
+mod rebuilds;
+mod replay;
 mod rows;
 mod runner;
+mod spill;
 mod status;
 mod table;
 mod tables;
 #[cfg(test)]
 pub(crate) mod testing;
+mod upgrade;
 mod verify;
 mod wait;
 
 pub use checkpoint::State;
+pub use compare::Difference;
 pub use fold::Failure;
 pub use handle::{EngineError, Options, Projections};
+pub use lead::Running;
 pub(crate) use log::{Entry, position};
 pub(crate) use projection::row_set;
 pub use projection::{Definition, FoldError, Projection, RowSet};
-pub use rebuild::{Rebuilt, Replayed};
+pub use rebuild::{Rebuilding, Rebuilt};
+pub use rebuilds::{Rebuild, RebuildState, Stage};
+pub use replay::Replayed;
 pub(crate) use rows::row;
 #[doc(hidden)]
 pub use rows::shown;
 pub use rows::{CopyBuffer, Index, Indexed, Key, KeyColumn, Row};
-pub use runner::Running;
-pub use status::{Skip, Status};
+pub use status::{Phase, Skip, Status};
 pub use table::{AnyTable, Table};
-pub use verify::{Difference, Verified};
+pub use verify::Verified;
 pub use wait::Waited;

@@ -1,61 +1,36 @@
 //! Making read models anew from the whole log, beside the live tables, which serve until the swap.
 
 use super::checkpoint::{self, State};
-use super::fold::{Failure, Fold};
 use super::handle::{EngineError, Projections};
-use super::log::{Entry, position};
 use super::projection::Definition;
+use super::rebuilds::{self, Stage};
+use super::replay::{Ground, Replay, Replayed, replay};
+use super::spill::Budget;
 use super::tables;
 use domain::stream::Position;
-use event_store::{APPEND_LOCK, EventStore, crash_point};
-use futures::TryStreamExt;
-use futures::future::try_join_all;
+use event_store::{APPEND_LOCK, crash_point};
+use futures::future::join_all;
 use sqlx::{Connection, PgConnection, Row};
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
+use uuid::Uuid;
 
 /// One half of the lock that a rebuild of a projection holds; the other is the projection's name.
-const REBUILD_LOCK: i32 = 0x7072_6f6a;
-/// How many events are read at a time while catching up.
-const EVENTS_PER_READING: u32 = 5_000;
-/// How many chunks are read ahead of the slowest fold.
-const CHUNKS_AHEAD: usize = 2;
+pub(super) const REBUILD_LOCK: i32 = 0x7072_6f6a;
 /// How long readers of the live tables may make the swap wait, and everybody behind it, before it steps
 /// aside and tries again.
 const SWAP_LOCK_TIMEOUT: &str = "500ms";
+/// How long a process that is frozen amid the swap may keep everybody waiting.
+const SWAP_IDLE_TIMEOUT: &str = "5s";
 const SWAP_PATIENCE: Duration = Duration::from_secs(600);
-
-/// How far a rebuild or a verification is.
-#[derive(Debug, Clone, Copy)]
-pub struct Replayed {
-    /// How many events were read.
-    pub events: u64,
-    /// The position of the last of them.
-    pub position: Position,
-    /// The position at which the reading will end, or nearly.
-    pub head: Position,
-    /// How long it took so far.
-    pub elapsed: Duration,
-}
-
-impl Replayed {
-    /// Events per second so far.
-    #[must_use]
-    pub fn rate(&self) -> u64 {
-        let millis = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
-        self.events.saturating_mul(1_000) / millis
-    }
-
-    /// About how long the rest of the reading takes at that rate; none before anything was read.
-    #[must_use]
-    pub fn remaining(&self) -> Option<Duration> {
-        let left = u64::try_from(self.head.0.saturating_sub(self.position.0)).unwrap_or_default();
-        Some(Duration::from_secs(left.div_ceil(Some(self.rate()).filter(|rate| *rate > 0)?)))
-    }
-}
+/// How often a rebuild tells how far it is, and looks whether it was called off.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+/// Who asked, where nobody says.
+const SOMEBODY: &str = "this process";
 
 /// A projection whose rebuilt tables are live.
 #[derive(Debug, Clone)]
@@ -66,44 +41,79 @@ pub struct Rebuilt {
     pub position: Position,
 }
 
+/// The place where a projection is rebuilt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Site {
+    pub name: &'static str,
+    /// The PostgreSQL process that holds the lock.
+    pub backend: i32,
+}
+
+/// A rebuild that is on record and holds its locks, and has yet to be run. Dropping it calls it off.
+#[must_use = "a rebuild that is not run comes to nothing"]
+pub struct Rebuilding {
+    projections: Projections,
+    id: Uuid,
+    head: Position,
+    places: Vec<(Definition, Site, PgConnection)>,
+}
+
+/// What those that share a reading tell of themselves.
+struct Shared {
+    now: Mutex<(Replayed, BTreeMap<&'static str, Stage>)>,
+    called_off: BTreeMap<&'static str, watch::Sender<bool>>,
+}
+
+impl Shared {
+    fn at(&self, name: &'static str, stage: Stage) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.1.insert(name, stage);
+    }
+
+    fn over(&self, name: &'static str) {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).1.remove(name);
+    }
+}
+
 impl Projections {
     /// Rebuilds projections, all of them when none is named, with one reading of the log. The live tables
     /// serve and follow the log until the new ones take their place, each projection in one short
-    /// transaction. Cancelled or failed, it leaves them as they are.
+    /// transaction. One that fails or is called off leaves its live tables as they are and does not stop the
+    /// others.
     ///
     /// # Errors
-    /// `Unknown`, `Busy`, `Failed` (at an event), `InUse`, `OtherVersion` (a newer release has taken over),
-    /// `Database`, `Log`. Those that were swapped before the error stay so.
+    /// `Unknown`, `Busy`, `Log`; and of the first that came to nothing, after the others are done: `Failed` (at
+    /// an event), `CalledOff`, `InUse`, `OtherVersion` (a newer release has taken over), `Database`.
     pub async fn rebuild(
         &self,
         names: &[&str],
-        mut progress: impl FnMut(Replayed) + Send,
+        progress: impl FnMut(Replayed) + Send,
     ) -> Result<Vec<Rebuilt>, EngineError> {
-        let chosen = self.chosen(names)?;
+        self.begin_rebuild(names, SOMEBODY).await?.run(progress).await
+    }
+
+    /// Begins to rebuild projections, all of them when none is named: from here on they are on record as being
+    /// rebuilt, for whoever looks. `asked_by` stays on record too.
+    ///
+    /// # Errors
+    /// `Unknown`, `Busy` (and none is begun then), `Database`, `Log`.
+    pub async fn begin_rebuild(&self, names: &[&str], asked_by: &str) -> Result<Rebuilding, EngineError> {
         let head = self.inner.store.head().await?;
-        let mut sites = Vec::new();
-        let mut folds = Vec::new();
-        for definition in chosen {
+        let mut places = Vec::new();
+        for definition in self.chosen(names)? {
             let mut connection = PgConnection::connect_with(&self.inner.pool.connect_options()).await?;
-            if !claim(&mut connection, definition.name).await? {
+            if !rebuilds::claim(&mut connection, definition.name).await? {
                 return Err(EngineError::Busy(definition.name));
             }
-            let skips = checkpoint::skips(&mut connection, definition.name).await?;
-            folds.push(Replay { definition, fold: Fold::whole(&definition, skips), until: head });
-            sites.push(connection);
+            let backend = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await?;
+            tables::run(&mut connection, "SET idle_in_transaction_session_timeout = '60s'").await?;
+            places.push((definition, Site { name: definition.name, backend }, connection));
         }
-        let noted = Noted { projections: self, names: folds.iter().map(|one| one.definition.name).collect() };
-        noted.note(Replayed { events: 0, position: Position::default(), head, elapsed: Duration::ZERO });
-        let mut progress = |now| {
-            noted.note(now);
-            progress(now);
-        };
-        let folds = replay(&self.inner.store, folds, &mut progress).await?;
-        let mut finishing = Vec::new();
-        for (replay, site) in folds.into_iter().zip(sites) {
-            finishing.push(self.finish(replay, site));
+        let id = Uuid::now_v7();
+        for (definition, _, connection) in &mut places {
+            rebuilds::begin(connection, id, definition.name, definition.version, asked_by, head).await?;
         }
-        try_join_all(finishing).await
+        Ok(Rebuilding { projections: self.clone(), id, head, places })
     }
 
     /// How far the rebuilds are that this process is at, by projection, whoever asked for them.
@@ -123,88 +133,218 @@ impl Projections {
         let _ = connection.close().await;
         Ok(cleared?)
     }
+}
 
-    /// Puts the rows into shadow tables, catches up with the log and swaps.
-    async fn finish(&self, replay: Replay, mut site: PgConnection) -> Result<Rebuilt, EngineError> {
-        let Replay { definition, mut fold, until } = replay;
-        let shadow = tables::shadow_schema(definition.name);
-        let (create, index) = tables::statements(definition.ddl);
-        drop_shadow(&mut site, &shadow).await?;
-        let made = format!("CREATE SCHEMA {shadow}; SET search_path TO {shadow}, public; {create}");
-        tables::run(&mut site, &made).await?;
-        for table in fold.tables() {
-            table.copy_in(&mut site).await?;
-            table.settle();
-        }
-        tables::run(&mut site, &index).await?;
-        let mut at = until;
-        loop {
-            let caught_up = catch_up(&self.inner.store, &definition, &mut fold, &mut at).await?;
-            let mut transaction = site.begin().await?;
-            for table in fold.tables() {
-                table.write(&mut transaction).await?;
+impl Rebuilding {
+    /// Does it. As [`Projections::rebuild`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn run(self, progress: impl FnMut(Replayed) + Send) -> Result<Vec<Rebuilt>, EngineError> {
+        self.run_each(progress).await.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
+    /// Does it, and tells of each what came of it.
+    pub(super) async fn run_each(
+        self,
+        mut progress: impl FnMut(Replayed) + Send,
+    ) -> Vec<(Definition, Result<Rebuilt, EngineError>)> {
+        let Self { projections, id, head, places } = self;
+        let begun = places.iter().map(|(definition, site, _)| (*definition, *site)).collect::<Vec<_>>();
+        let names: Vec<&'static str> = begun.iter().map(|(_, site)| site.name).collect();
+        let shared = Arc::new(Shared {
+            now: Mutex::new((
+                Replayed::none(head),
+                names.iter().map(|name| (*name, Stage::Reading)).collect(),
+            )),
+            called_off: names.iter().map(|name| (*name, watch::Sender::new(false))).collect(),
+        });
+        let noted = Noted { projections: &projections, names };
+        noted.note(Replayed::none(head));
+        let mut telling = JoinSet::new();
+        telling.spawn(tell(projections.clone(), id, shared.clone()));
+        let mut progress = |now| {
+            noted.note(now);
+            shared.now.lock().unwrap_or_else(PoisonError::into_inner).0 = now;
+            progress(now);
+        };
+        let folded = fold(&projections, places, head, &shared, &mut progress).await;
+        let folded = match folded {
+            Ok(folded) => folded,
+            Err(error) => {
+                let error = Arc::new(error);
+                let again = |_| Err(EngineError::Together(error.clone()));
+                begun.iter().map(again).collect()
             }
-            transaction.commit().await?;
-            fold.tables().into_iter().for_each(|table| table.settle());
-            if caught_up {
-                break;
+        };
+        let finishing = begun.into_iter().zip(folded).map(async |((definition, site), folded)| {
+            let outcome = match folded {
+                Ok(replay) => finish_unless_called_off(&projections, id, replay, &shared).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = &outcome {
+                projections.give_up(id, site, error).await;
             }
+            shared.over(site.name);
+            (definition, outcome)
+        });
+        join_all(finishing).await
+    }
+}
+
+/// Folds the log for all of them.
+async fn fold(
+    projections: &Projections,
+    places: Vec<(Definition, Site, PgConnection)>,
+    head: Position,
+    shared: &Shared,
+    progress: &mut (dyn FnMut(Replayed) + Send),
+) -> Result<Vec<Result<Replay, EngineError>>, EngineError> {
+    let mut replays = Vec::new();
+    for (definition, site, connection) in places {
+        let called_off = shared.called_off.get(site.name).map(watch::Sender::subscribe);
+        let called_off = called_off.unwrap_or_else(|| watch::channel(false).1);
+        let batch = projections.inner.options.batch;
+        let replay = Replay::prepare(definition, head, connection, Ground::Shadow, called_off, batch);
+        replays.push(replay.await?);
+    }
+    let budget = Budget::new(projections.inner.options.replay_bytes, head.0);
+    replay(&projections.inner.store, replays, budget, progress).await
+}
+
+/// Tells the database how far they are, and those that were called off that they were.
+async fn tell(projections: Projections, id: Uuid, shared: Arc<Shared>) {
+    loop {
+        let (now, stages) = shared.now.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if stages.is_empty() {
+            return;
         }
-        crash_point!("rebuild.before_swap");
-        let deadline = Instant::now() + SWAP_PATIENCE;
-        let mut attempt = 0_u32;
-        loop {
-            match self.swap(&definition, &mut fold, &mut at, &mut site).await {
-                Ok(()) => break,
-                Err(EngineError::Database(error)) if is_contention(&error) => {
-                    if Instant::now() > deadline {
-                        drop_shadow(&mut site, &shadow).await?;
-                        return Err(EngineError::InUse(definition.name));
-                    }
-                    attempt = attempt.saturating_add(1);
-                    sleep(Duration::from_millis(u64::from(attempt.min(20)) * 50)).await;
+        let told = async {
+            let mut connection = projections.inner.pool.acquire().await?;
+            rebuilds::beat(&mut connection, id, now, &stages).await
+        };
+        match told.await {
+            Ok(cancelled) => {
+                for called_off in cancelled.iter().filter_map(|name| shared.called_off.get(name.as_str())) {
+                    called_off.send_replace(true);
                 }
-                Err(error) => return Err(error),
             }
+            Err(error) => tracing::debug!(%error, "how far a rebuild is could not be told"),
         }
-        self.refresh().await?;
-        self.inner.bell.notify_waiters();
-        let _ = site.close().await;
-        Ok(Rebuilt { projection: definition.name, position: at })
+        sleep(TELL_EVERY).await;
     }
+}
 
-    /// Folds what is left while the live fold stands still, and swaps.
-    async fn swap(
-        &self,
-        definition: &Definition,
-        fold: &mut Fold,
-        at: &mut Position,
-        site: &mut PgConnection,
-    ) -> Result<(), EngineError> {
-        let mut transaction = site.begin().await?;
-        // Appends stand still first: they hold this lock before they touch a checkpoint or a table.
-        let still = format!(
-            "SET LOCAL lock_timeout = '{SWAP_LOCK_TIMEOUT}'; SELECT pg_advisory_xact_lock({APPEND_LOCK})"
-        );
-        tables::run(&mut transaction, &still).await?;
-        let live = checkpoint::lock(&mut transaction, definition.name).await?;
-        if let Some(live) = live.as_ref().filter(|live| live.version > definition.version) {
-            let (projection, stored, own) = (definition.name, live.version, definition.version);
-            return Err(EngineError::OtherVersion { projection, stored, own });
-        }
-        let reached = live.as_ref().map_or(Position::default(), |live| live.position);
-        while !catch_up(&self.inner.store, definition, fold, at).await? || *at < reached {}
-        for table in fold.tables() {
-            table.write(&mut transaction).await?;
-        }
-        tables::swap(&mut transaction, definition).await?;
-        let paused = live.is_some_and(|live| live.state == State::Paused);
-        let state = if paused { State::Paused } else { State::Running };
-        crash_point!("rebuild.amid_swap");
-        checkpoint::set(&mut transaction, definition.name, definition.version, *at, state).await?;
-        transaction.commit().await?;
-        Ok(())
+async fn finish_unless_called_off(
+    projections: &Projections,
+    id: Uuid,
+    replay: Replay,
+    shared: &Shared,
+) -> Result<Rebuilt, EngineError> {
+    let name = replay.definition.name;
+    let mut called_off = match shared.called_off.get(name) {
+        Some(sender) => sender.subscribe(),
+        None => return finish(projections, id, replay, shared).await,
+    };
+    tokio::select! {
+        outcome = finish(projections, id, replay, shared) => outcome,
+        Ok(_) = called_off.wait_for(|is| *is) => Err(EngineError::CalledOff(name)),
     }
+}
+
+/// Puts the rows into the shadow tables, catches up with the log and swaps.
+async fn finish(
+    projections: &Projections,
+    id: Uuid,
+    mut replay: Replay,
+    shared: &Shared,
+) -> Result<Rebuilt, EngineError> {
+    let inner = &projections.inner;
+    let name = replay.definition.name;
+    shared.at(name, Stage::Indexing);
+    replay.write_all().await?;
+    replay.index().await?;
+    shared.at(name, Stage::CatchingUp);
+    let mut at = replay.until;
+    while !replay.catch_up(&inner.store, &mut at, Position(i64::MAX)).await? {
+        replay.write_all().await?;
+    }
+    replay.write_all().await?;
+    crash_point!("rebuild.before_swap");
+    shared.at(name, Stage::Swapping);
+    let deadline = Instant::now() + SWAP_PATIENCE;
+    let mut attempt = 0_u32;
+    loop {
+        match swap(projections, id, &mut replay, &mut at).await {
+            Ok(()) => break,
+            Err(EngineError::Database(error)) if is_contention(&error) => {
+                if Instant::now() > deadline {
+                    return Err(EngineError::InUse(name));
+                }
+                attempt = attempt.saturating_add(1);
+                sleep(Duration::from_millis(u64::from(attempt.min(20)) * 50)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    shared.over(name);
+    projections.refresh().await?;
+    inner.bell.notify_waiters();
+    let _ = replay.site.close().await;
+    Ok(Rebuilt { projection: name, position: at })
+}
+
+/// Folds what is left while the live fold stands still, and swaps.
+async fn swap(
+    projections: &Projections,
+    id: Uuid,
+    replay: &mut Replay,
+    at: &mut Position,
+) -> Result<(), EngineError> {
+    // Appends stand still first: they hold this lock before they touch a checkpoint or a table.
+    let begin = format!(
+        "BEGIN; SET LOCAL lock_timeout = '{SWAP_LOCK_TIMEOUT}'; \
+         SET LOCAL idle_in_transaction_session_timeout = '{SWAP_IDLE_TIMEOUT}'; \
+         SELECT pg_advisory_xact_lock({APPEND_LOCK})"
+    );
+    let swapped = async {
+        tables::run(&mut replay.site, &begin).await?;
+        swap_within(projections, id, replay, at).await?;
+        tables::run(&mut replay.site, "COMMIT").await.map_err(EngineError::from)
+    };
+    let swapped = swapped.await;
+    if swapped.is_err() {
+        // When this fails too, the connection is gone, and with it the transaction.
+        let _ = tables::run(&mut replay.site, "ROLLBACK").await;
+    }
+    swapped
+}
+
+async fn swap_within(
+    projections: &Projections,
+    id: Uuid,
+    replay: &mut Replay,
+    at: &mut Position,
+) -> Result<(), EngineError> {
+    let definition = replay.definition;
+    let live = checkpoint::lock(&mut replay.site, definition.name).await?;
+    if let Some(live) = live.as_ref().filter(|live| live.version > definition.version) {
+        let (projection, stored, own) = (definition.name, live.version, definition.version);
+        return Err(EngineError::OtherVersion { projection, stored, own });
+    }
+    let reached = live.as_ref().map_or(Position::default(), |live| live.position);
+    let end = Position(i64::MAX);
+    while !replay.catch_up(&projections.inner.store, at, end).await? || *at < reached {}
+    replay.write_again().await?;
+    tables::swap(&mut replay.site, &definition).await?;
+    let paused = live.is_some_and(|live| live.state == State::Paused);
+    let state = if paused { State::Paused } else { State::Running };
+    crash_point!("rebuild.amid_swap");
+    checkpoint::set(&mut replay.site, definition.name, definition.version, *at, state).await?;
+    if !rebuilds::done(&mut replay.site, id, definition.name, *at).await? {
+        return Err(EngineError::CalledOff(definition.name));
+    }
+    Ok(())
 }
 
 /// Rebuilds under way: told while this lives.
@@ -227,104 +367,6 @@ impl Drop for Noted<'_> {
     }
 }
 
-/// A projection being folded from the beginning of the log up to a position.
-pub(super) struct Replay {
-    pub definition: Definition,
-    pub fold: Fold,
-    pub until: Position,
-}
-
-/// Reads the log once and folds it for each of them, each on a thread of its own, so that a server goes on
-/// answering meanwhile.
-///
-/// # Errors
-/// `Failed` for the first event that one of them cannot fold; `Log`.
-pub(super) async fn replay(
-    store: &EventStore,
-    replays: Vec<Replay>,
-    progress: &mut (dyn FnMut(Replayed) + Send),
-) -> Result<Vec<Replay>, EngineError> {
-    let begun = Instant::now();
-    let head = replays.iter().map(|replay| replay.until).max().unwrap_or_default();
-    let mut queues = Vec::new();
-    let mut threads = Vec::new();
-    for replay in replays {
-        let (queue, chunks) = mpsc::channel(CHUNKS_AHEAD);
-        queues.push(queue);
-        threads.push(tokio::task::spawn_blocking(move || fold_chunks(replay, chunks)));
-    }
-    let mut told = Replayed { events: 0, position: Position::default(), head, elapsed: Duration::ZERO };
-    let mut chunks = store.stream_all(Position::default());
-    'reading: while told.position < head {
-        let Some(entries) = chunks.try_next().await? else { break };
-        let Some(last) = entries.last().map(position) else { continue };
-        told.events = told.events.saturating_add(u64::try_from(entries.len()).unwrap_or_default());
-        told.position = last;
-        told.elapsed = begun.elapsed();
-        let entries = Arc::new(entries);
-        for queue in &queues {
-            // A fold that has failed has closed its queue; its error is told below.
-            if queue.send(entries.clone()).await.is_err() {
-                break 'reading;
-            }
-        }
-        progress(told);
-    }
-    drop(queues);
-    let mut folded = Vec::new();
-    for thread in threads {
-        match thread.await {
-            Ok(outcome) => folded.push(outcome?),
-            Err(panicked) => {
-                return Err(EngineError::Database(sqlx::Error::Io(std::io::Error::other(panicked))));
-            }
-        }
-    }
-    Ok(folded)
-}
-
-fn fold_chunks(
-    mut replay: Replay,
-    mut chunks: mpsc::Receiver<Arc<Vec<Entry>>>,
-) -> Result<Replay, EngineError> {
-    while let Some(chunk) = chunks.blocking_recv() {
-        let end = chunk.partition_point(|entry| position(entry) <= replay.until);
-        let entries = chunk.get(..end).unwrap_or_default();
-        replay.fold.run(entries).map_err(|(_, failure)| failed(&replay.definition, failure))?;
-    }
-    Ok(replay)
-}
-
-fn failed(definition: &Definition, failure: Failure) -> EngineError {
-    EngineError::Failed { projection: definition.name, failure }
-}
-
-/// Folds the next events in memory; `true` when there were few, so the head is near.
-async fn catch_up(
-    store: &EventStore,
-    definition: &Definition,
-    fold: &mut Fold,
-    at: &mut Position,
-) -> Result<bool, EngineError> {
-    let entries = store.read_after(*at, EVENTS_PER_READING).await?;
-    fold.run(&entries).map_err(|(_, failure)| failed(definition, failure))?;
-    *at = entries.last().map_or(*at, position);
-    Ok(u32::try_from(entries.len()).is_ok_and(|read| read < EVENTS_PER_READING))
-}
-
-/// Keeps others from rebuilding the same projection for as long as the connection lives.
-async fn claim(connection: &mut PgConnection, name: &str) -> sqlx::Result<bool> {
-    sqlx::query_scalar("SELECT pg_try_advisory_lock($1, hashtext($2))")
-        .bind(REBUILD_LOCK)
-        .bind(name)
-        .fetch_one(connection)
-        .await
-}
-
-async fn drop_shadow(connection: &mut PgConnection, shadow: &str) -> sqlx::Result<()> {
-    tables::run(connection, &format!("DROP SCHEMA IF EXISTS {shadow} CASCADE")).await
-}
-
 /// Drops the shadow tables of rebuilds whose process is gone.
 pub(super) async fn clear_leftovers(connection: &mut PgConnection) -> sqlx::Result<bool> {
     let mut all = true;
@@ -336,16 +378,7 @@ pub(super) async fn clear_leftovers(connection: &mut PgConnection) -> sqlx::Resu
     for schema in schemas {
         let schema: String = schema.try_get(0)?;
         let Some(name) = schema.strip_prefix(&prefix) else { continue };
-        if claim(connection, name).await? {
-            drop_shadow(connection, &schema).await?;
-            sqlx::query("SELECT pg_advisory_unlock($1, hashtext($2))")
-                .bind(REBUILD_LOCK)
-                .bind(name)
-                .execute(&mut *connection)
-                .await?;
-        } else {
-            all = false;
-        }
+        all &= rebuilds::clear(connection, name).await?;
     }
     Ok(all)
 }

@@ -36,7 +36,14 @@ pub trait Row: Clone + PartialEq + Send + Sync + 'static {
     ///
     /// # Errors
     /// When a column is missing or of another type.
-    fn read(row: &PgRow) -> sqlx::Result<Self>;
+    fn read(row: &PgRow) -> sqlx::Result<Self> {
+        Self::read_from(row, 0)
+    }
+    /// The same where other columns stand before them.
+    ///
+    /// # Errors
+    /// When a column is missing or of another type.
+    fn read_from(row: &PgRow, first: usize) -> sqlx::Result<Self>;
     /// Binds one array for each column.
     ///
     /// # Errors
@@ -282,8 +289,8 @@ macro_rules! row {
                 None
             }
 
-            fn read(row: &sqlx::postgres::PgRow) -> sqlx::Result<Self> {
-                let mut places = 0..;
+            fn read_from(row: &sqlx::postgres::PgRow, first: usize) -> sqlx::Result<Self> {
+                let mut places = first..;
                 let mut next = || places.next().unwrap_or_default();
                 Ok(Self {
                     $($key: sqlx::Row::try_get(row, next())?,)+

@@ -1,129 +1,64 @@
-//! Folding new events into the live tables, as they come.
-//!
-//! One process leads and folds; the others wait for its place. Leadership only saves work: every fold's
-//! transaction begins by moving the checkpoint from where it was last seen, so two leaders cannot both
-//! fold an event, and one that lost its lock unawares does no harm.
+//! Folding new events into the live tables, as they come, in the process that may (`lead.rs`).
 
-use super::checkpoint::{self, Checkpoint, State};
+use super::checkpoint::{self, State};
 use super::fold::{Failure, Fold};
 use super::handle::{EngineError, Progress, Projections};
-use super::inline::{FoldedInside, Live, Standing};
+use super::inline::{Live, Standing};
 use super::log::{Batch, Entry, Feed, position};
 use super::projection::Definition;
-use super::{rebuild, wait};
 use chrono::{DateTime, Utc};
 use domain::stream::Position;
-use event_store::crash_point;
-use sqlx::{Connection, PgConnection, PgPool};
+use event_store::{SPANS, crash_point};
+use sqlx::PgPool;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tracing::{Instrument, Span, field};
+use uuid::Uuid;
 
-/// Held by the process that folds. The number means nothing.
-const LEADER_LOCK: i64 = 0x7072_6f6a_6563_0002;
 const SHORTEST_REST: Duration = Duration::from_millis(100);
 const LONGEST_REST: Duration = Duration::from_secs(5);
-/// A leader whose connection does not answer for this long steps down.
-const HEARTBEAT_PATIENCE: Duration = Duration::from_secs(3);
 
-/// The folding of a process. It ends when this is dropped.
-#[must_use = "folding ends when this is dropped"]
-pub struct Running(#[allow(dead_code, reason = "kept for its drop")] JoinSet<()>);
-
-impl Projections {
-    /// Starts to fold, or to wait until this process may.
-    pub fn run(&self) -> Running {
-        let mut tasks = JoinSet::new();
-        tasks.spawn(lead(self.clone()));
-        tasks.spawn(wait::listen(self.clone()));
-        Running(tasks)
-    }
-}
-
-async fn lead(projections: Projections) {
+/// Keeps one projection going. What passes (a lost connection, a lock, a full disk) is tried again, after ever
+/// longer rests, and shown meanwhile; only an event that cannot be folded stops it.
+pub(super) async fn follow(projections: Projections, feed: Arc<Feed>, definition: Definition) {
+    let mut trouble = Trouble { rest: SHORTEST_REST, is_noted: false };
     loop {
-        match campaign(&projections).await {
-            Ok(connection) => {
-                tracing::info!("this process folds the read models now");
-                let _seat = Seat::take(&projections);
-                reign(&projections, connection).await;
-                tracing::warn!("this process no longer folds the read models");
-            }
-            Err(error) => tracing::debug!(%error, "could not ask to fold the read models"),
-        }
-        sleep(projections.inner.options.poll_every).await;
-    }
-}
-
-/// Tells that this process leads, until it is dropped.
-struct Seat(Projections);
-
-impl Seat {
-    fn take(projections: &Projections) -> Self {
-        projections.inner.leading.store(true, Ordering::Relaxed);
-        Self(projections.clone())
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.inner.leading.store(false, Ordering::Relaxed);
-    }
-}
-
-/// Waits for the leader's place. Asks again and again instead of queueing for the lock: a query that waits
-/// for hours would keep PostgreSQL from clearing away old rows.
-async fn campaign(projections: &Projections) -> sqlx::Result<PgConnection> {
-    let mut connection = PgConnection::connect_with(&projections.inner.pool.connect_options()).await?;
-    loop {
-        let won: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-            .bind(LEADER_LOCK)
-            .fetch_one(&mut connection)
-            .await?;
-        if won {
-            return Ok(connection);
-        }
-        sleep(projections.inner.options.poll_every).await;
-    }
-}
-
-/// Folds until the connection that holds the lock is lost.
-async fn reign(projections: &Projections, mut connection: PgConnection) {
-    if let Err(error) = rebuild::clear_leftovers(&mut connection).await {
-        tracing::warn!(%error, "tables left behind by an interrupted rebuild could not be dropped");
-    }
-    let feed = Arc::new(Feed::new(projections.inner.store.clone(), projections.inner.options.batch));
-    let mut tasks = JoinSet::new();
-    for definition in &projections.inner.definitions {
-        tasks.spawn(follow(projections.clone(), feed.clone(), *definition));
-    }
-    tasks.spawn(wait::tell(projections.clone()));
-    let _inside = FoldedInside::begin(projections);
-    loop {
-        sleep(projections.inner.options.poll_every).await;
-        let alive = sqlx::query("SELECT 1").execute(&mut connection);
-        if !matches!(timeout(HEARTBEAT_PATIENCE, alive).await, Ok(Ok(_))) {
-            return;
+        if let Err(error) = follow_from_checkpoint(&projections, &feed, &definition, &mut trouble).await {
+            tracing::warn!(projection = definition.name, %error, "folding was interrupted; trying again");
+            trouble.is_noted = true;
+            note(&projections, &definition, Some(&format!("trying again: {error}"))).await;
+            sleep(trouble.rest).await;
+            trouble.rest = trouble.rest.saturating_mul(2).min(LONGEST_REST);
         }
     }
 }
 
-/// Keeps one projection going.
-async fn follow(projections: Projections, feed: Arc<Feed>, definition: Definition) {
-    let mut rest = SHORTEST_REST;
-    loop {
-        match follow_from_checkpoint(&projections, &feed, &definition).await {
-            Ok(()) => rest = SHORTEST_REST,
-            Err(error) => {
-                tracing::warn!(projection = definition.name, %error, "folding was interrupted; trying again");
-                sleep(rest).await;
-                rest = rest.saturating_mul(2).min(LONGEST_REST);
-            }
+/// What keeps a projection from folding at the moment.
+struct Trouble {
+    rest: Duration,
+    is_noted: bool,
+}
+
+impl Trouble {
+    async fn is_over(&mut self, projections: &Projections, definition: &Definition) {
+        self.rest = SHORTEST_REST;
+        if std::mem::take(&mut self.is_noted) {
+            note(projections, definition, None).await;
         }
+    }
+}
+
+/// For whoever looks at the status; it is in the log as well, so it may fail.
+async fn note(projections: &Projections, definition: &Definition, trouble: Option<&str>) {
+    let noted = async {
+        let mut connection = projections.inner.pool.acquire().await?;
+        checkpoint::note_trouble(&mut connection, definition.name, definition.version, trouble).await
+    };
+    if let Err(error) = noted.await {
+        tracing::debug!(%error, "what keeps a projection from folding could not be noted");
     }
 }
 
@@ -132,6 +67,7 @@ async fn follow_from_checkpoint(
     projections: &Projections,
     feed: &Feed,
     definition: &Definition,
+    trouble: &mut Trouble,
 ) -> Result<(), EngineError> {
     let inner = &projections.inner;
     let rung = inner.bell.notified();
@@ -140,9 +76,6 @@ async fn follow_from_checkpoint(
         return Ok(());
     };
     projections.learn(definition.name, Progress { position: found.position, state: found.state });
-    if found.version < definition.version && found.state == State::Running {
-        return outgrow(projections, definition, &found).await;
-    }
     if found.version != definition.version || found.state != State::Running {
         let _ = timeout(inner.options.poll_every, rung).await;
         return Ok(());
@@ -154,12 +87,14 @@ async fn follow_from_checkpoint(
     loop {
         head.borrow_and_update();
         let Some(batch) = feed.after(at).await? else {
+            trouble.is_over(projections, definition).await;
             return rest_at_head(projections, definition, skips, at, updated_at, &mut head).await;
         };
         match apply(&inner.pool, definition, &skips, at, &batch).await? {
             Applied::Moved(to, when) => {
                 at = to;
                 updated_at = when.unwrap_or(updated_at);
+                trouble.is_over(projections, definition).await;
                 projections.learn(definition.name, Progress { position: at, state: State::Running });
             }
             Applied::Elsewhere | Applied::Stopped => return Ok(()),
@@ -211,31 +146,6 @@ async fn rest_at_head(
     }
 }
 
-/// Rebuilds a projection whose tables are of an older version; they serve until then, and stay when the new
-/// fold cannot take an event.
-async fn outgrow(
-    projections: &Projections,
-    definition: &Definition,
-    found: &Checkpoint,
-) -> Result<(), EngineError> {
-    tracing::info!(
-        projection = definition.name,
-        version = definition.version,
-        "rebuilding for a new version"
-    );
-    match projections.rebuild(&[definition.name], |_| ()).await {
-        Ok(_) => Ok(()),
-        Err(EngineError::Failed { failure, .. }) => {
-            tracing::error!(projection = definition.name, %failure, "a projection stopped");
-            let mut connection = projections.inner.pool.acquire().await?;
-            checkpoint::stop(&mut connection, definition.name, found.version, found.position, &failure)
-                .await?;
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
-}
-
 /// What came of a batch.
 enum Applied {
     /// The events up to here are in the tables; the checkpoint was changed then, unless there were none.
@@ -258,7 +168,8 @@ async fn apply(
     let mut entries = batch.after(from);
     loop {
         let Some(last) = entries.last() else { return Ok(Applied::Moved(from, None)) };
-        let (done, failure) = match attempt(pool, definition, skips, from, entries).await {
+        let span = span_of_fold(definition, entries.len(), position(last), correlation_of(entries));
+        let (done, failure) = match attempt(pool, definition, skips, from, entries).instrument(span).await {
             Ok(Attempt::Folded(at)) => return Ok(Applied::Moved(position(last), Some(at))),
             Ok(Attempt::Elsewhere) => return Ok(Applied::Elsewhere),
             Ok(Attempt::Failed(done, failure)) => (done, failure),
@@ -267,7 +178,8 @@ async fn apply(
             Err(error) => return Err(error.into()),
         };
         if done == 0 {
-            tracing::error!(projection = definition.name, %failure, "a projection stopped");
+            let correlation_id = correlation_of(entries.get(..1).unwrap_or_default()).map(field::display);
+            tracing::error!(projection = definition.name, %failure, correlation_id, "a projection stopped");
             checkpoint::stop(
                 &mut *pool.acquire().await?,
                 definition.name,
@@ -280,6 +192,32 @@ async fn apply(
         }
         entries = entries.get(..done).unwrap_or_default();
     }
+}
+
+/// The span of folding a batch for one projection. Inside the append it is part of the trace of the request, else
+/// one of its own.
+pub(super) fn span_of_fold(
+    definition: &Definition,
+    events: usize,
+    to: Position,
+    correlation_id: Option<Uuid>,
+) -> Span {
+    tracing::trace_span!(
+        target: SPANS,
+        "fold",
+        otel.name = format!("fold {}", definition.name),
+        projection = definition.name,
+        events,
+        position = to.0,
+        correlation_id = correlation_id.map(field::display),
+    )
+}
+
+/// The request that led to these events, if it is one and the same.
+fn correlation_of(entries: &[Entry]) -> Option<Uuid> {
+    let mut ids = entries.iter().map(|entry| entry.as_ref().ok()?.metadata.correlation_id);
+    let first = ids.next()??;
+    ids.all(|id| id == Some(first)).then_some(first)
 }
 
 enum Attempt {

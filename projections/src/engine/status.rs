@@ -2,9 +2,40 @@
 
 use super::checkpoint::{self, State};
 use super::handle::{EngineError, Projections};
+use super::rebuilds::{self, Rebuild};
 use chrono::{DateTime, Utc};
 use domain::stream::Position;
 use serde::Serialize;
+
+/// What a projection is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Its tables hold everything.
+    Live,
+    /// It folds what is new.
+    CatchingUp,
+    /// Some process rebuilds it; the live tables follow the log meanwhile.
+    Rebuilding,
+    /// A person halted it.
+    Paused,
+    /// It met an event that it cannot fold.
+    Stopped,
+}
+
+impl Phase {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::CatchingUp => "catching up",
+            Self::Rebuilding => "rebuilding",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+        }
+    }
+}
 
 /// How one projection stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -22,14 +53,18 @@ pub struct Status {
     pub lag: i64,
     /// For how many seconds the next event has waited to be folded; 0 when there is none.
     pub lag_seconds: i64,
+    /// What it is at.
+    pub phase: Phase,
     /// `running`, `paused` or `stopped`.
     #[schema(value_type = String)]
     pub state: State,
-    /// Why it stopped, with the event.
+    /// Why it stopped, with the event; of a running one, what keeps it from folding at the moment.
     pub error: Option<String>,
     /// The event it stopped at.
     #[schema(value_type = Option<i64>)]
     pub failed_position: Option<Position>,
+    /// Its latest rebuild, whichever process is or was at it.
+    pub rebuild: Option<Rebuild>,
 }
 
 /// An event that a projection passes over for good, also when it is rebuilt or verified.
@@ -54,7 +89,10 @@ impl Projections {
     /// # Errors
     /// `Database`, `Log`.
     pub async fn status(&self) -> Result<Vec<Status>, EngineError> {
-        let checkpoints = checkpoint::all(&mut *self.inner.pool.acquire().await?).await?;
+        let mut connection = self.inner.pool.acquire().await?;
+        let mut latest = rebuilds::all(&mut connection).await?;
+        let checkpoints = checkpoint::all(&mut connection).await?;
+        drop(connection);
         // After the checkpoints, so that no lag is negative.
         let head = self.inner.store.head().await?;
         let mut known = Vec::new();
@@ -62,7 +100,17 @@ impl Projections {
             let Ok(definition) = self.definition(&row.name) else { continue };
             let lag_seconds =
                 if row.position < head { self.inner.store.waiting_after(row.position).await? } else { 0 };
+            let rebuild = latest.remove(&row.name);
+            let phase = match row.state {
+                State::Paused => Phase::Paused,
+                State::Stopped => Phase::Stopped,
+                State::Running if rebuild.as_ref().is_some_and(Rebuild::is_running) => Phase::Rebuilding,
+                State::Running if row.position < head => Phase::CatchingUp,
+                State::Running => Phase::Live,
+            };
             known.push(Status {
+                phase,
+                rebuild,
                 name: row.name,
                 version: row.version,
                 release_version: definition.version,

@@ -1,13 +1,13 @@
 //! The rows of one table while events are folded.
 
+use super::compare::{self, Difference};
 use super::projection::FoldError;
-use super::rows::{CopyBuffer, Index, Key, Row};
-use super::verify::Difference;
+use super::rows::{Index, Key, Row};
+use super::spill::Spilled;
 use async_trait::async_trait;
 use event_store::Compound;
 use futures::TryStreamExt;
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
@@ -15,9 +15,7 @@ use std::cell::RefCell;
 use uuid::Uuid;
 
 /// How many rows one statement writes.
-const ROWS_PER_STATEMENT: usize = 4_000;
-/// How many bytes of rows are gathered before they are sent.
-const COPY_CHUNK: usize = 1 << 20;
+pub(super) const ROWS_PER_STATEMENT: usize = 4_000;
 
 /// What a fold asked for that was not in memory.
 struct Wanted<K> {
@@ -42,18 +40,20 @@ impl<K> Default for Wanted<K> {
 /// the rows that really differ are written.
 pub struct Table<R: Row> {
     /// As the database holds them; `None` is known to be absent.
-    stored: FxHashMap<R::Key, Option<R>>,
+    pub(super) stored: FxHashMap<R::Key, Option<R>>,
     /// As folded; `None` is deleted.
-    changed: FxHashMap<R::Key, Option<R>>,
+    pub(super) changed: FxHashMap<R::Key, Option<R>>,
     /// For each indexed column, the keys of the rows as folded, in order.
-    indexes: Vec<FxHashMap<Uuid, Vec<R::Key>>>,
+    pub(super) indexes: Vec<FxHashMap<Uuid, Vec<R::Key>>>,
     /// Values of indexed columns of which every row is here.
-    complete: FxHashSet<(usize, Uuid)>,
+    pub(super) complete: FxHashSet<(usize, Uuid)>,
     /// People of whom every row is here; in a whole table, people who ever had one, so that erasing somebody
     /// who never had any costs nothing.
     owners: FxHashSet<Uuid>,
     /// Every row there is, is here: what is not in memory does not exist.
     whole: bool,
+    /// What is known of rows of a whole table that were put away; none before the first was.
+    pub(super) spilled: Option<Box<Spilled<R>>>,
     wanted: RefCell<Wanted<R::Key>>,
 }
 
@@ -66,6 +66,7 @@ impl<R: Row> Default for Table<R> {
             complete: FxHashSet::default(),
             owners: FxHashSet::default(),
             whole: false,
+            spilled: None,
             wanted: RefCell::default(),
         }
     }
@@ -77,12 +78,17 @@ impl<R: Row> Table<R> {
         match self.changed.get(key).or_else(|| self.stored.get(key)) {
             Some(row) => row.as_ref(),
             None => {
-                if !self.whole {
+                if self.may_be_elsewhere(key) {
                     self.wanted.borrow_mut().keys.insert(key.clone());
                 }
                 None
             }
         }
+    }
+
+    /// Whether a row that is not in memory may be in the database.
+    fn may_be_elsewhere(&self, key: &R::Key) -> bool {
+        self.spilled.as_ref().map_or(!self.whole, |spilled| spilled.may_hold(key))
     }
 
     /// The row, which the events before this one must have made.
@@ -104,7 +110,9 @@ impl<R: Row> Table<R> {
 
     /// The keys of all rows with that value in an indexed column, in ascending order.
     pub fn keys_where(&self, index: Index<R>, value: Uuid) -> Vec<R::Key> {
-        if !self.whole && !self.complete.contains(&(index.0, value)) {
+        let may_be_more =
+            self.spilled.as_ref().map_or(!self.whole, |spilled| spilled.may_hold_value(index.0, value));
+        if may_be_more && !self.complete.contains(&(index.0, value)) {
             self.wanted.borrow_mut().values.insert((index.0, value));
         }
         self.indexes.get(index.0).and_then(|index| index.get(&value)).cloned().unwrap_or_default()
@@ -129,6 +137,9 @@ impl<R: Row> Table<R> {
                 self.wanted.borrow_mut().owners.insert(owner);
             }
             return Vec::new();
+        }
+        if self.spilled.as_ref().is_some_and(|spilled| !spilled.owners.contains(&owner)) {
+            self.wanted.borrow_mut().owners.insert(owner);
         }
         let stored = self.stored.iter().filter(|(key, _)| !self.changed.contains_key(*key));
         let rows = self.changed.iter().chain(stored);
@@ -155,13 +166,26 @@ impl<R: Row> Table<R> {
         }
         self.unindex(&key);
         self.index(&key, &row);
-        self.changed.insert(key, Some(row));
+        self.put(key, Some(row));
+    }
+
+    fn put(&mut self, key: R::Key, row: Option<R>) {
+        match &mut self.spilled {
+            None => {
+                self.changed.insert(key, row);
+            }
+            Some(spilled) => {
+                let before = self.changed.insert(key.clone(), row);
+                spilled.journal.push((key, before));
+            }
+        }
     }
 
     /// Changes a row; whether it exists is the answer.
     pub fn update(&mut self, key: &R::Key, with: impl FnOnce(&mut R)) -> bool {
         // The common case of a rebuild: changed before, and no index to keep.
         if R::INDEXES.is_empty()
+            && self.spilled.is_none()
             && let Some(Some(row)) = self.changed.get_mut(key)
         {
             with(row);
@@ -193,10 +217,13 @@ impl<R: Row> Table<R> {
     /// Takes a row out.
     pub fn remove(&mut self, key: &R::Key) {
         self.unindex(key);
-        if self.whole && !self.stored.contains_key(key) {
-            self.changed.remove(key);
+        if self.whole && !self.stored.contains_key(key) && !self.may_be_elsewhere(key) {
+            let before = self.changed.remove(key);
+            if let Some(spilled) = &mut self.spilled {
+                spilled.journal.push((key.clone(), before));
+            }
         } else {
-            self.changed.insert(key.clone(), None);
+            self.put(key.clone(), None);
         }
     }
 
@@ -211,7 +238,7 @@ impl<R: Row> Table<R> {
         self.wanted.borrow().keys.contains(key)
     }
 
-    fn index(&mut self, key: &R::Key, row: &R) {
+    pub(super) fn index(&mut self, key: &R::Key, row: &R) {
         for (place, index) in self.indexes.iter_mut().enumerate() {
             if let Some(value) = row.indexed(place) {
                 let keys = index.entry(value).or_default();
@@ -224,7 +251,7 @@ impl<R: Row> Table<R> {
     }
 
     /// Takes the row under this key, as it is now, out of the indexes.
-    fn unindex(&mut self, key: &R::Key) {
+    pub(super) fn unindex(&mut self, key: &R::Key) {
         if self.indexes.is_empty() {
             return;
         }
@@ -238,7 +265,7 @@ impl<R: Row> Table<R> {
 
     /// The keys to delete and the rows to write, in the order of their keys: every process takes row locks
     /// in the same order, and indexes are filled from left to right.
-    fn differences(&self) -> (Vec<R::Key>, Vec<&R>) {
+    pub(super) fn differences(&self) -> (Vec<R::Key>, Vec<&R>) {
         let mut gone = Vec::new();
         let mut kept = Vec::new();
         for (key, row) in &self.changed {
@@ -309,17 +336,28 @@ pub trait AnyTable: Send {
     /// # Errors
     /// When a value has no binary form.
     fn write_into(&mut self, compound: &mut Compound) -> Result<(), BoxDynError>;
-    /// Fills the empty table with every row in memory.
-    ///
-    /// # Errors
-    /// When the database does.
-    async fn copy_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<()>;
     /// What was folded is now what the database holds.
     fn settle(&mut self);
     /// The same, but of what is in memory only that stays which a fold has asked for and may ask for again,
     /// and no more than so many rows.
     fn settle_keeping(&mut self, most: usize);
-    /// Compares every row of the database with those in memory, which are used up by it.
+    /// About how many bytes its rows take in memory.
+    fn weight(&self) -> usize;
+    /// From now on its rows can be put away.
+    fn begin_spilling(&mut self);
+    /// What was folded since the last time stands, and is not forgotten by [`roll_back`](Self::roll_back).
+    fn accept(&mut self);
+    /// Puts every row in memory into the database's table, and keeps none.
+    ///
+    /// # Errors
+    /// When the database does.
+    async fn spill(&mut self, connection: &mut PgConnection) -> sqlx::Result<()>;
+    /// Drops the indexes that were made to find rows again.
+    ///
+    /// # Errors
+    /// When the database does.
+    async fn drop_spill_indexes(&mut self, connection: &mut PgConnection) -> sqlx::Result<()>;
+    /// Compares the rows of the live table with those of the temporary one of the same name.
     ///
     /// # Errors
     /// When the database does.
@@ -357,6 +395,9 @@ impl<R: Row> AnyTable for Table<R> {
             if list.is_empty() {
                 continue;
             }
+            if let Some(spilled) = &mut self.spilled {
+                spilled.index(connection, column).await?;
+            }
             let sql = format!("SELECT {} FROM {} WHERE {column} = ANY($1)", columns::<R>(""), R::TABLE);
             let mut rows = sqlx::query(&sql).bind(list).fetch(&mut *connection);
             while let Some(row) = rows.try_next().await? {
@@ -367,6 +408,9 @@ impl<R: Row> AnyTable for Table<R> {
         if let Some(column) = R::OWNER
             && !owners.is_empty()
         {
+            if let Some(spilled) = &mut self.spilled {
+                spilled.index(connection, column).await?;
+            }
             let wanted: Vec<Uuid> = owners.iter().copied().collect();
             let sql = format!("SELECT {} FROM {} WHERE {column} = ANY($1)", columns::<R>(""), R::TABLE);
             let mut rows = sqlx::query(&sql).bind(wanted).fetch(&mut *connection);
@@ -374,7 +418,10 @@ impl<R: Row> AnyTable for Table<R> {
                 self.take_in(R::read(&row)?);
             }
         }
-        self.owners.extend(owners);
+        match &mut self.spilled {
+            Some(spilled) => spilled.owners.extend(owners),
+            None => self.owners.extend(owners),
+        }
         let keys: Vec<R::Key> = keys.into_iter().filter(|key| !self.stored.contains_key(key)).collect();
         if keys.is_empty() {
             return Ok(());
@@ -394,6 +441,10 @@ impl<R: Row> AnyTable for Table<R> {
     }
 
     fn roll_back(&mut self) {
+        if self.spilled.is_some() {
+            self.take_back();
+            return;
+        }
         let keys: Vec<R::Key> = self.changed.keys().cloned().collect();
         for key in keys {
             self.unindex(&key);
@@ -439,26 +490,6 @@ impl<R: Row> AnyTable for Table<R> {
         Ok(())
     }
 
-    async fn copy_in(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        let mut rows: Vec<&R> = self.changed.values().flatten().collect();
-        rows.sort_unstable_by_key(|row| row.key());
-        let sql = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", R::TABLE, columns::<R>(""));
-        let mut copy = connection.copy_in_raw(&sql).await?;
-        let mut buffer = CopyBuffer::default();
-        copy.send(CopyBuffer::HEADER).await?;
-        for row in rows {
-            row.encode(&mut buffer).map_err(sqlx::Error::Encode)?;
-            if buffer.bytes().len() >= COPY_CHUNK {
-                copy.send(buffer.bytes()).await?;
-                buffer = CopyBuffer::default();
-            }
-        }
-        copy.send(buffer.bytes()).await?;
-        copy.send(CopyBuffer::TRAILER).await?;
-        copy.finish().await?;
-        Ok(())
-    }
-
     fn settle(&mut self) {
         if self.stored.is_empty() && self.whole {
             self.stored = std::mem::take(&mut self.changed);
@@ -488,64 +519,45 @@ impl<R: Row> AnyTable for Table<R> {
         }
     }
 
+    fn weight(&self) -> usize {
+        self.weigh()
+    }
+
+    fn begin_spilling(&mut self) {
+        self.spilled.get_or_insert_default();
+    }
+
+    fn accept(&mut self) {
+        if let Some(spilled) = &mut self.spilled {
+            spilled.journal.clear();
+        }
+    }
+
+    async fn spill(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        self.put_away(connection).await
+    }
+
+    async fn drop_spill_indexes(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        match &mut self.spilled {
+            Some(spilled) => spilled.drop_indexes(connection).await,
+            None => Ok(()),
+        }
+    }
+
     async fn compare(
         &mut self,
         connection: &mut PgConnection,
         report: &mut (dyn FnMut(Difference) + Send),
     ) -> sqlx::Result<()> {
-        self.settle();
-        let difference = |key: Vec<Value>, column: Option<&'static str>, live, folded| Difference {
-            table: R::TABLE,
-            key,
-            column,
-            live,
-            folded,
-        };
-        let sql = format!("SELECT {} FROM {}", columns::<R>(""), R::TABLE);
-        let mut rows = sqlx::query(&sql).fetch(connection);
-        while let Some(row) = rows.try_next().await? {
-            let live = R::read(&row)?;
-            let folded = self.stored.remove(&live.key()).flatten();
-            if folded.as_ref() == Some(&live) {
-                continue;
-            }
-            let shown_live = live.values();
-            let key = key_of::<R>(&shown_live);
-            let Some(folded) = folded else {
-                report(difference(key, None, Some(record::<R>(shown_live)), None));
-                continue;
-            };
-            let agreed = live.agreement(&folded);
-            let sides = shown_live.into_iter().zip(folded.values());
-            for ((column, agrees), (live, folded)) in R::COLUMNS.iter().zip(agreed).zip(sides) {
-                if !agrees {
-                    report(difference(key.clone(), Some(column), Some(live), Some(folded)));
-                }
-            }
-        }
-        let mut missing: Vec<R> = self.stored.drain().filter_map(|(_, row)| row).collect();
-        missing.sort_unstable_by_key(Row::key);
-        for row in missing {
-            let values = row.values();
-            report(difference(key_of::<R>(&values), None, None, Some(record::<R>(values))));
-        }
-        Ok(())
+        compare::tables::<R>(connection, report).await
     }
 }
 
-fn key_of<R: Row>(values: &[Value]) -> Vec<Value> {
-    values.iter().take(R::KEY.len()).cloned().collect()
-}
-
-fn record<R: Row>(values: Vec<Value>) -> Value {
-    R::COLUMNS.iter().map(|column| (*column).to_owned()).zip(values).collect()
-}
-
-fn columns<R: Row>(prefix: &str) -> String {
+pub(super) fn columns<R: Row>(prefix: &str) -> String {
     list(R::COLUMNS, ", ", |column| format!("{prefix}{column}"))
 }
 
-fn list(names: &[&str], separator: &str, each: impl Fn(&str) -> String) -> String {
+pub(super) fn list(names: &[&str], separator: &str, each: impl Fn(&str) -> String) -> String {
     names.iter().map(|name| each(name)).collect::<Vec<_>>().join(separator)
 }
 
@@ -567,12 +579,12 @@ fn load_by_keys<R: Row>() -> String {
     format!("SELECT {} FROM {wanted} JOIN {} AS t ON {joined}", columns::<R>("t."), R::TABLE)
 }
 
-fn delete_by_keys<R: Row>(bound: usize) -> String {
+pub(super) fn delete_by_keys<R: Row>(bound: usize) -> String {
     let (wanted, joined) = given_keys::<R>(bound);
     format!("DELETE FROM {} AS t USING {wanted} WHERE {joined}", R::TABLE)
 }
 
-fn upsert<R: Row>(bound: usize) -> String {
+pub(super) fn upsert<R: Row>(bound: usize) -> String {
     let rest = R::COLUMNS.get(R::KEY.len()..).unwrap_or_default();
     let action = if rest.is_empty() {
         "NOTHING".to_owned()

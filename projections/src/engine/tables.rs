@@ -75,6 +75,11 @@ async fn drop_tables(connection: &mut PgConnection, tables: &[&str]) -> sqlx::Re
     Ok(())
 }
 
+/// Drops the tables of a rebuild that came to nothing.
+pub(super) async fn drop_shadow(connection: &mut PgConnection, shadow: &str) -> sqlx::Result<()> {
+    run(connection, &format!("DROP SCHEMA IF EXISTS {shadow} CASCADE")).await
+}
+
 /// Puts the tables of the shadow schema in the place of the live ones.
 pub(super) async fn swap(connection: &mut PgConnection, definition: &Definition) -> sqlx::Result<()> {
     let shadow = shadow_schema(definition.name);

@@ -1,41 +1,19 @@
 //! Folding the log again and comparing the outcome with the live tables.
 
 use super::checkpoint;
-use super::fold::Fold;
+use super::compare::Difference;
 use super::handle::{EngineError, Projections};
-use super::rebuild::{Replay, Replayed, replay};
+use super::projection::Definition;
+use super::replay::{Ground, Replay, Replayed, replay};
+use super::spill::Budget;
 use super::tables;
 use domain::stream::Position;
 use serde::Serialize;
-use serde_json::Value;
 use sqlx::{Connection, PgConnection};
+use tokio::sync::watch;
 
-/// Something that stands otherwise in a live table than a fresh fold would have it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Difference {
-    /// The table.
-    pub table: &'static str,
-    /// The values of the row's key columns.
-    pub key: Vec<Value>,
-    /// The column; none when one side lacks the row.
-    pub column: Option<&'static str>,
-    /// The live value or row; none when the row is missing there.
-    pub live: Option<Value>,
-    /// The folded value or row; none when there should be no such row.
-    pub folded: Option<Value>,
-}
-
-impl std::fmt::Display for Difference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let key = self.key.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
-        write!(f, "{} ({key})", self.table)?;
-        if let Some(column) = self.column {
-            write!(f, " {column}")?;
-        }
-        let side = |value: &Option<Value>| value.as_ref().map_or("missing".to_owned(), Value::to_string);
-        write!(f, ": live {}, folded {}", side(&self.live), side(&self.folded))
-    }
-}
+/// Shared by whoever verifies: no event is blanked meanwhile. The number means nothing.
+pub(super) const VERIFY_LOCK: i32 = 0x7072_6f76;
 
 /// A projection that was compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,7 +29,10 @@ pub struct Verified {
 impl Projections {
     /// Compares projections, all when none is named, with a fresh fold of the log, each at the position and
     /// in the snapshot of its own checkpoint. The live tables go on meanwhile. Reading the log is told to
-    /// `progress`, every difference to `report`.
+    /// `progress`, every difference to `report`, table by table in the order of their keys.
+    ///
+    /// The fold goes into temporary tables of connections of its own, as a rebuild's into shadow tables, so memory
+    /// stays bounded however long the log is; PostgreSQL compares.
     ///
     /// # Errors
     /// `Unknown`, `OtherVersion`, `Failed`, `Database`, `Log`.
@@ -61,44 +42,80 @@ impl Projections {
         mut progress: impl FnMut(Replayed) + Send,
         mut report: impl FnMut(&'static str, Difference) + Send,
     ) -> Result<Vec<Verified>, EngineError> {
-        let mut sides = Vec::new();
         let mut replays = Vec::new();
         for definition in self.chosen(names)? {
-            // Connections of its own: folding the log takes long, and the live folds need theirs.
-            let mut snapshot = PgConnection::connect_with(&self.inner.pool.connect_options()).await?;
-            // The tables are locked before the snapshot is taken: a swap in between would leave tables
-            // without visible rows.
+            let mut site = PgConnection::connect_with(&self.inner.pool.connect_options()).await?;
             let begin = format!(
                 "SET idle_in_transaction_session_timeout = 0; \
-                 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE {} IN ACCESS SHARE MODE",
-                definition.tables().join(", ")
+                 SELECT pg_advisory_lock_shared({VERIFY_LOCK}, 0)"
             );
-            tables::run(&mut snapshot, &begin).await?;
-            let checkpoint = checkpoint::read(&mut snapshot, definition.name)
-                .await?
-                .ok_or_else(|| EngineError::Unknown(definition.name.to_owned()))?;
-            if checkpoint.version != definition.version {
-                let (projection, stored, own) = (definition.name, checkpoint.version, definition.version);
-                return Err(EngineError::OtherVersion { projection, stored, own });
-            }
-            let skips = checkpoint::skips(&mut snapshot, definition.name).await?;
-            let fold = Fold::whole(&definition, skips);
-            replays.push(Replay { definition, fold, until: checkpoint.position });
-            sides.push(snapshot);
+            tables::run(&mut site, &begin).await?;
+            let until = known(&mut site, &definition).await?;
+            let never = watch::channel(false).1;
+            let batch = self.inner.options.batch;
+            let replay = Replay::prepare(definition, until, site, Ground::Temporary, never, batch);
+            replays.push(replay.await?);
         }
-        let replays = replay(&self.inner.store, replays, &mut progress).await?;
+        let longest = replays.iter().map(|replay| replay.until.0).max().unwrap_or_default();
+        let budget = Budget::new(self.inner.options.replay_bytes, longest);
         let mut verified = Vec::new();
-        for (Replay { definition, mut fold, until }, mut snapshot) in replays.into_iter().zip(sides) {
+        for replay in replay(&self.inner.store, replays, budget, &mut progress).await? {
+            let mut replay = replay?;
+            let name = replay.definition.name;
             let mut differences = 0_u64;
-            for table in fold.tables() {
-                let mut note = |difference| {
-                    differences = differences.saturating_add(1);
-                    report(definition.name, difference);
-                };
-                table.compare(&mut snapshot, &mut note).await?;
-            }
-            verified.push(Verified { projection: definition.name, position: until, differences });
+            let mut note = |difference| {
+                differences = differences.saturating_add(1);
+                report(name, difference);
+            };
+            let position = self.compare(&mut replay, &mut note).await?;
+            verified.push(Verified { projection: name, position, differences });
         }
         Ok(verified)
     }
+
+    /// Compares the live tables with those that were folded; gives the position at which both stand.
+    async fn compare(
+        &self,
+        replay: &mut Replay,
+        report: &mut (dyn FnMut(Difference) + Send),
+    ) -> Result<Position, EngineError> {
+        replay.write_all().await?;
+        // The tables are locked before the snapshot is taken: a swap in between would leave tables without
+        // visible rows.
+        let measure = format!("SET plan_cache_mode = auto; ANALYZE {}", list(replay, "pg_temp"));
+        tables::run(&mut replay.site, &measure).await?;
+        let lock = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE {} IN ACCESS SHARE MODE",
+            list(replay, "public")
+        );
+        tables::run(&mut replay.site, &lock).await?;
+        let definition = replay.definition;
+        let position = known(&mut replay.site, &definition).await?;
+        replay.look_for_skips().await?;
+        let mut at = replay.until;
+        while at < position && !replay.catch_up(&self.inner.store, &mut at, position).await? {
+            replay.write_all().await?;
+        }
+        // Written in the transaction that compares, so that its snapshot shows them.
+        replay.write_all().await?;
+        replay.compare(report).await?;
+        tables::run(&mut replay.site, "ROLLBACK").await?;
+        Ok(position)
+    }
+}
+
+fn list(replay: &Replay, schema: &str) -> String {
+    let names = replay.definition.tables().into_iter().map(|table| format!("{schema}.{table}"));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The position of a projection whose tables have the version of this release.
+async fn known(site: &mut PgConnection, definition: &Definition) -> Result<Position, EngineError> {
+    let found = checkpoint::read(site, definition.name).await?;
+    let checkpoint = found.ok_or_else(|| EngineError::Unknown(definition.name.to_owned()))?;
+    if checkpoint.version != definition.version {
+        let (projection, stored, own) = (definition.name, checkpoint.version, definition.version);
+        return Err(EngineError::OtherVersion { projection, stored, own });
+    }
+    Ok(checkpoint.position)
 }

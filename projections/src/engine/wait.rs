@@ -48,7 +48,7 @@ impl Projections {
             let until = deadline.min(Instant::now() + LOOK_EVERY);
             let moved = timeout_at(until, progress.changed()).await;
             if moved.is_err()
-                && !self.is_leading()
+                && !names.iter().all(|name| self.folds(name))
                 && let Err(error) = self.refresh().await
             {
                 tracing::debug!(%error, "the checkpoints could not be read");
@@ -77,6 +77,7 @@ pub(super) async fn tell(projections: Projections) {
         let message = progress
             .borrow_and_update()
             .iter()
+            .filter(|(name, _)| projections.folds(name))
             .map(|(name, known)| format!("{name}={}={}", known.position, known.state.as_str()))
             .collect::<Vec<_>>()
             .join(" ");
@@ -116,10 +117,8 @@ async fn listen_once(projections: &Projections, own: &sqlx::PgPool) -> sqlx::Res
     listener.listen(CHANNEL).await?;
     while let Some(notification) = listener.try_recv().await? {
         // What this process folds itself, it knows better.
-        if projections.is_leading() {
-            continue;
-        }
-        for (name, progress) in notification.payload().split(' ').filter_map(told) {
+        let told = notification.payload().split(' ').filter_map(told);
+        for (name, progress) in told.filter(|(name, _)| !projections.folds(name)) {
             projections.learn(name, progress);
         }
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::entity::EntityKind;
 use domain::slug::slugify;
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
+use sqlx::{FromRow, PgConnection, PgPool, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -161,4 +161,18 @@ pub async fn list(
     let found: Vec<Entity> = sql.build_query_as().fetch_all(&mut *reading).await?;
     reading.commit().await?;
     Ok(Page::cut(found, limit, |last| Cursor { rank: last.rank, name: last.sort_name.clone(), id: last.id }))
+}
+
+/// What a store is called; `None` when there is none, or it was merged into another.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn store_name(
+    connection: &mut PgConnection,
+    id: domain::ids::EntityId,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar("SELECT name FROM stores WHERE id = $1")
+        .bind(id.uuid())
+        .fetch_optional(connection)
+        .await
 }

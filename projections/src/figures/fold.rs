@@ -54,6 +54,8 @@ impl Rows {
         match change {
             FigureEvent::Catalogued(entry) => self.catalogue(id, entry, event),
             FigureEvent::MergedInto { winner_id } => return self.merge(id, winner_id.uuid()),
+            // The market has tables of its own.
+            _ if change.is_of_the_market() => return Ok(()),
             _ => {}
         }
         self.figures.change(&id, |row| {
@@ -74,7 +76,9 @@ impl Rows {
                 | FigureEvent::Credited { .. }
                 | FigureEvent::BuyLinksSet { .. }
                 | FigureEvent::MergedInto { .. }
-                | FigureEvent::Absorbed { .. } => {}
+                | FigureEvent::Absorbed { .. }
+                | FigureEvent::PriceMoved(_)
+                | FigureEvent::StockChanged { .. } => {}
             }
         })?;
         match change {
@@ -100,7 +104,9 @@ impl Rows {
             | FigureEvent::MsrpSet { .. }
             | FigureEvent::NsfwMarked { .. }
             | FigureEvent::MergedInto { .. }
-            | FigureEvent::Absorbed { .. } => Ok(()),
+            | FigureEvent::Absorbed { .. }
+            | FigureEvent::PriceMoved(_)
+            | FigureEvent::StockChanged { .. } => Ok(()),
         }
     }
 

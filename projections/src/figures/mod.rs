@@ -1,10 +1,12 @@
 //! The catalogue of figures.
 
+mod called;
 mod fold;
 pub mod queries;
 mod rows;
 pub mod summary;
 
+pub use called::{Called, called};
 pub use rows::{
     AliasRow, EntityNameRow, FigureCharacterRow, FigureRow, FigureSeriesRow, LinkRow, ReleaseRow, Rows,
 };

@@ -13,7 +13,7 @@ pub use walk::{MOST_EVENTS, PastError};
 
 use crate::collection::{Collections, OwnedItemRow, WishRow};
 use crate::engine::{EngineError, Projections, Row};
-use crate::preorders::{ChapterRow, PreorderRow, Preorders};
+use crate::preorders::{ChapterRow, DateHistoryRow, PreorderRow, Preorders};
 use domain::ids::UserId;
 use domain::stream::Position;
 use serde_json::{Map, Value};
@@ -68,6 +68,7 @@ impl Past {
             store_id: row.store_id.map(now),
             ..row
         }));
+        past.keep(preorders.rows().history.rows().cloned());
         Ok(past)
     }
 
@@ -129,6 +130,7 @@ pub(crate) const PIECES: &str = OwnedItemRow::TABLE;
 pub(crate) const WISHES: &str = WishRow::TABLE;
 pub(crate) const PREORDERS: &str = PreorderRow::TABLE;
 pub(crate) const CHAPTERS: &str = ChapterRow::TABLE;
+pub(crate) const DATE_HISTORY: &str = DateHistoryRow::TABLE;
 
 impl From<sqlx::Error> for PastError {
     fn from(error: sqlx::Error) -> Self {

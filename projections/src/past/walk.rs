@@ -19,6 +19,9 @@ const PAGE: (usize, usize) = (8, 500);
 /// About how many bytes of payload a page may take.
 const PAGE_BYTES: usize = 4 << 20;
 
+/// What happens to a figure every other day and to nobody's own half.
+const MARKET: &[&str] = &["figure.price_moved", "figure.stock_changed"];
+
 /// Why there is no past to show.
 #[derive(Debug, thiserror::Error)]
 pub enum PastError {
@@ -78,7 +81,7 @@ impl<'a> Walk<'a> {
             known = named.clone();
             for (kind, ids) in wanted.iter().filter(|(_, ids)| !ids.is_empty()) {
                 let room = MOST_EVENTS.saturating_sub(i64::try_from(found.len()).unwrap_or(MOST_EVENTS));
-                let page = self.log.load_streams(kind, ids, room.saturating_add(1)).await?;
+                let page = self.log.load_streams(kind, ids, MARKET, room.saturating_add(1)).await?;
                 for entry in page.events {
                     if let Ok(event) = &entry {
                         named.note(&event.event);
@@ -212,6 +215,7 @@ impl Named {
             | E::PieceValuationCleared { .. }
             | E::PiecesArchived { .. }
             | E::PieceRestored { .. }
+            | E::PieceDated { .. }
             | E::PiecesDeleted { .. }
             | E::CabinetCreated { .. }
             | E::CabinetRenamed { .. }
@@ -244,6 +248,7 @@ impl Named {
             | E::BalanceReopened { .. }
             | E::TrackingRecorded { .. }
             | E::DeliveryEstimated { .. }
+            | E::ChapterDated { .. }
             | E::Erased {} => {}
         }
     }

@@ -212,6 +212,9 @@ fn preorder(rows: &mut PreorderRows, recorded: &Recorded, event: &PreorderEvent)
     }
     let Some(id) = event.preorder_id().map(PreorderId::uuid) else { return Ok(()) };
     tell_date(rows, recorded, event);
+    if let PreorderEvent::ChapterDated { preorder_id, told_at, .. } = event {
+        date_history(rows, preorder_id.uuid(), told_at);
+    }
     rows.preorders.change(&id, |row| {
         row.updated_at = recorded.recorded_at;
         row.version = recorded.version.0;
@@ -270,6 +273,10 @@ fn preorder(rows: &mut PreorderRows, recorded: &Recorded, event: &PreorderEvent)
             }
             E::DeliveryEstimated { days, .. } => row.estimated_delivery_days = days.map(i32::from),
             E::StoreRecorded { store_id, .. } => row.store_id = store_id.map(|store| store.uuid()),
+            E::ChapterDated { placed_at, cancelled_at, .. } => {
+                row.created_at = kept(*placed_at);
+                row.cancelled_at = cancelled_at.map(kept);
+            }
             E::Erased {} => {}
         }
     })
@@ -307,6 +314,16 @@ fn tell_date(rows: &mut PreorderRows, recorded: &Recorded, event: &PreorderEvent
         is_slip,
         recorded_at: recorded.recorded_at,
     });
+}
+
+/// A backup says when the rows of a history were told, in their order.
+fn date_history(rows: &mut PreorderRows, preorder: Uuid, told_at: &[DateTime<Utc>]) {
+    let told = rows.history.rows_where(DateHistoryRow::preorder_id, preorder);
+    let mut order: Vec<(i64, Uuid)> = told.iter().map(|row| (row.position, row.id)).collect();
+    order.sort_unstable();
+    for ((_, id), at) in order.into_iter().zip(told_at) {
+        rows.history.update(&id, |row| row.recorded_at = kept(*at));
+    }
 }
 
 /// An erased person takes all pre-orders of theirs along.

@@ -5,7 +5,7 @@ use crate::collection::keyset::Sorted;
 use crate::collection::{InvalidKey, ListError, ListKey};
 use crate::engine::Row as _;
 use crate::figures::summary::{EntityName, FigureSummary};
-use crate::past::{CHAPTERS, PIECES, PREORDERS, Reading};
+use crate::past::{CHAPTERS, DATE_HISTORY, PIECES, PREORDERS, Reading};
 use crate::search::Words;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::ids::{FigureId, PieceId, PreorderId, UserId};
@@ -165,28 +165,30 @@ pub async fn chapters_of<'a>(
 ///
 /// # Errors
 /// When the database does.
-pub async fn history(
-    pool: &PgPool,
+pub async fn history<'a>(
+    from: impl Into<Reading<'a>>,
     chapter: &PreorderRow,
     after: Option<i64>,
     limit: i64,
 ) -> sqlx::Result<Vec<DateHistoryRow>> {
     let columns =
         DateHistoryRow::COLUMNS.iter().map(|column| format!("h.{column}")).collect::<Vec<_>>().join(", ");
-    let sql = format!(
-        "SELECT {columns} FROM preorder_date_history AS h \
-         WHERE h.preorder_id IN (SELECT $1 UNION ALL SELECT id FROM preorder_chapters \
-            WHERE owned_item_id = $2 AND version < $3) \
-         AND h.position > $4 ORDER BY h.position LIMIT $5"
-    );
-    let rows = sqlx::query(&sql)
-        .bind(chapter.id)
-        .bind(chapter.owned_item_id)
-        .bind(chapter.version)
-        .bind(after.unwrap_or(i64::MIN))
-        .bind(limit)
-        .fetch_all(pool)
-        .await?;
+    let from = from.into();
+    let mut query = from.query(&[DATE_HISTORY, CHAPTERS]);
+    query
+        .push(format_args!(
+            "SELECT {columns} FROM preorder_date_history AS h WHERE h.preorder_id IN (SELECT "
+        ))
+        .push_bind(chapter.id)
+        .push(" UNION ALL SELECT id FROM preorder_chapters WHERE owned_item_id = ")
+        .push_bind(chapter.owned_item_id)
+        .push(" AND version < ")
+        .push_bind(chapter.version)
+        .push(") AND h.position > ")
+        .push_bind(after.unwrap_or(i64::MIN))
+        .push(" ORDER BY h.position LIMIT ")
+        .push_bind(limit);
+    let rows = query.build().fetch_all(from.pool()).await?;
     rows.iter().map(DateHistoryRow::read).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use super::rows::PreorderRow;
 use chrono::{DateTime, Days, Months, NaiveDate, Utc};
+use domain::money::rates::{RateTable, Sum};
 use domain::preorder::Status;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
@@ -97,17 +98,20 @@ pub struct Breakdown {
     pub paid: Decimal,
     /// The list price and its currency.
     pub msrp: Option<(Decimal, String)>,
-    /// Price − MSRP, when both are in one currency. May be negative.
+    /// Price − MSRP, in the price's currency. May be negative.
     pub delta: Option<Decimal>,
+    /// The day of the rates, when the MSRP had to be converted for `delta`.
+    pub delta_rates_of: Option<NaiveDate>,
     /// What came back after cancelling.
     pub refunded: Option<Decimal>,
     /// Paid − refunded, unless that is nothing.
     pub lost: Option<Decimal>,
 }
 
-/// Takes the price of a pre-order apart. `msrp` is the figure's list price.
+/// Takes the price of a pre-order apart. `msrp` is the figure's list price, `today` the rates to convert it with; what
+/// they do not quote is not compared.
 #[must_use]
-pub fn breakdown(row: &PreorderRow, msrp: Option<(Decimal, String)>) -> Breakdown {
+pub fn breakdown(row: &PreorderRow, msrp: Option<(Decimal, String)>, today: Option<&RateTable>) -> Breakdown {
     let currency = row.price_currency.clone();
     if is_cancelled(row) {
         let refunded = row.deposit_refund_amount.unwrap_or_default();
@@ -119,12 +123,13 @@ pub fn breakdown(row: &PreorderRow, msrp: Option<(Decimal, String)>) -> Breakdow
             ..Breakdown::default()
         };
     }
-    let delta = match (row.price_amount, &msrp) {
-        (Some(price), Some((msrp, msrp_currency))) if currency.as_ref() == Some(msrp_currency) => {
-            Some(price.saturating_sub(*msrp))
-        }
-        _ => None,
-    };
+    let delta = row.price_amount.zip(msrp.as_ref()).and_then(|(price, (msrp, msrp_currency))| {
+        let (currency, msrp_currency) = (currency.as_ref()?.parse().ok()?, msrp_currency.parse().ok()?);
+        let mut parts = Sum::default();
+        parts.add(price, currency);
+        parts.add(-*msrp, msrp_currency);
+        Some(parts.total(today, currency)).filter(|total| !total.partial)
+    });
     Breakdown {
         deposit: row.deposit_amount,
         figure: row.price_amount.map(|price| price.saturating_sub(row.deposit_amount.unwrap_or_default())),
@@ -132,7 +137,8 @@ pub fn breakdown(row: &PreorderRow, msrp: Option<(Decimal, String)>) -> Breakdow
         total: row.price_amount.map(|price| add(price, row.shipping_amount.unwrap_or_default())),
         paid: paid(row),
         msrp,
-        delta,
+        delta: delta.map(|delta| delta.rounded()),
+        delta_rates_of: delta.and_then(|delta| delta.rates_of),
         currency,
         refunded: None,
         lost: None,

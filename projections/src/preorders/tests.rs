@@ -10,6 +10,7 @@ use domain::dates::{Precision, ReleaseDate};
 use domain::entity::EntityKind;
 use domain::ids::{EntityId, FigureId, PieceId, UserId};
 use domain::money::Currency;
+use domain::money::rates::RateTable;
 use domain::preorder::{SlipSource, Status};
 use domain::stream::StreamId;
 use domain::world::State;
@@ -387,11 +388,20 @@ fn price_deposit_and_balance_are_kept() {
     log.run(alice(), &edit);
     let row = current(&log);
     assert_eq!(paid(&row).to_string(), "140.5");
-    let parts = breakdown(&row, Some((Decimal::from(130), "EUR".to_owned())));
+    let parts = breakdown(&row, Some((Decimal::from(130), "EUR".to_owned())), None);
     assert_eq!(parts.figure.unwrap().to_string(), "95.5");
     assert_eq!(parts.total.unwrap().to_string(), "140.5");
     assert_eq!(parts.delta.unwrap().to_string(), "-4.5", "deposit in, shipping out");
-    assert_eq!(breakdown(&row, Some((Decimal::from(19_800), "JPY".to_owned()))).delta, None);
+    let yen = Some((Decimal::from(19_800), "JPY".to_owned()));
+    assert_eq!(breakdown(&row, yen.clone(), None).delta, None, "no rate is known");
+    let quote = |code: &str, rate: i64| (code.parse().unwrap(), Decimal::from(rate));
+    let day = "2026-10-30".parse().unwrap();
+    let usd = RateTable::new(day, [quote("USD", 1)]).unwrap();
+    assert_eq!(breakdown(&row, yen.clone(), Some(&usd)).delta, None, "the yen is not quoted");
+    let table = RateTable::new(day, [quote("JPY", 175)]).unwrap();
+    let across = breakdown(&row, yen, Some(&table));
+    assert_eq!(across.delta.unwrap().to_string(), "12.36", "125.50 − 113.142857…, rounded once");
+    assert_eq!(across.delta_rates_of, Some(day));
     let mut edit = EditPreorder::of(alice(), piece());
     edit.balance_paid = Some(false);
     log.run(alice(), &edit);
@@ -404,7 +414,7 @@ fn a_cancelled_breakdown_tells_only_what_came_back() {
     let figure = log.figure(alice(), "Mina", None, &[], false);
     place(&mut log, figure, None, None);
     cancel(&mut log, "30", None);
-    let parts = breakdown(&current(&log), Some((Decimal::from(130), "EUR".to_owned())));
+    let parts = breakdown(&current(&log), Some((Decimal::from(130), "EUR".to_owned())), None);
     let expected = Breakdown {
         currency: Some("EUR".to_owned()),
         paid: Decimal::from(30),

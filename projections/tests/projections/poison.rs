@@ -1,15 +1,14 @@
 //! Events that cannot be folded.
 
-use crate::support::{Ledger, PATIENCE, catalogued, differences, figure, named, on_figure, reached, stretch};
+use crate::support::{
+    Ledger, PATIENCE, catalogued, differences, figure, named, on_figure, reached, status, stretch,
+};
+use database::testing::eventually;
 use domain::entity::EntityKind;
 use domain::figure::FigureEvent;
 use domain::stream::Position;
-use projections::engine::{Definition, EngineError, Projections, State, Status, Waited};
+use projections::engine::{Definition, EngineError, State, Waited};
 use projections::figures::Figures;
-
-async fn status(projections: &Projections, name: &str) -> Status {
-    projections.status().await.unwrap().into_iter().find(|status| status.name == name).unwrap()
-}
 
 /// A figure, an event of a figure that does not exist, another figure, an entity.
 async fn poisoned(ledger: &Ledger) -> (Position, Position) {
@@ -55,7 +54,10 @@ async fn a_skipped_event_is_passed_over_by_the_live_fold_by_rebuilding_and_by_ve
     assert!(matches!(projections.rebuild(&["figures"], |_| ()).await, Err(EngineError::Failed { .. })));
     assert_eq!(projections.skip("figures", "of a figure that never was", "operator").await.unwrap(), poison);
     // Others may still find it stopped for a moment; another process finds it running at last.
-    while projections.wait_for(&["figures"], last, PATIENCE).await != Waited::Reached {}
+    eventually("figures go on", async || {
+        projections.wait_for(&["figures"], last, PATIENCE).await == Waited::Reached
+    })
+    .await;
     assert_eq!(figures(&ledger).await, ["After", "Before"]);
     projections.rebuild(&["figures"], |_| ()).await.unwrap();
     assert_eq!(figures(&ledger).await, ["After", "Before"]);
@@ -116,7 +118,10 @@ async fn a_paused_projection_waits_until_it_may_go_on() {
     let paused = status(&projections, "figures").await;
     assert_eq!((paused.state, paused.position, paused.lag), (State::Paused, Position(0), head.0));
     projections.resume("figures").await.unwrap();
-    while projections.wait_for(&["figures"], head, PATIENCE).await != Waited::Reached {}
+    eventually("figures go on", async || {
+        projections.wait_for(&["figures"], head, PATIENCE).await == Waited::Reached
+    })
+    .await;
     reached(&projections, head).await;
     drop(running);
     assert_eq!(differences(&projections).await, []);
@@ -141,7 +146,94 @@ async fn a_new_version_that_cannot_fold_an_event_stops_visibly_and_the_old_rows_
     assert_eq!((stopped.version, stopped.release_version), (raised.version - 1, raised.version));
     assert_eq!(figures(&ledger).await, ["Before"]);
     after.skip("figures", "of a figure that never was", "operator").await.unwrap();
-    while after.wait_for(&["figures"], poison, PATIENCE).await != Waited::Reached {}
+    eventually("figures go on", async || {
+        after.wait_for(&["figures"], poison, PATIENCE).await == Waited::Reached
+    })
+    .await;
     assert_eq!(status(&after, "figures").await.version, raised.version);
     drop(running);
+}
+
+/// Writes into an event what a failing disk or a careless hand might; gives what stood there.
+async fn overwrite(ledger: &Ledger, position: Position, payload: &str) -> String {
+    let mut transaction = ledger.pool().begin().await.unwrap();
+    let before: String = sqlx::query_scalar("SELECT payload::text FROM events WHERE position = $1")
+        .bind(position.0)
+        .fetch_one(&mut *transaction)
+        .await
+        .unwrap();
+    sqlx::query("ALTER TABLE events DISABLE TRIGGER events_stay").execute(&mut *transaction).await.unwrap();
+    sqlx::query("UPDATE events SET payload = $2::json WHERE position = $1")
+        .bind(position.0)
+        .bind(payload)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    sqlx::query("ALTER TABLE events ENABLE TRIGGER events_stay").execute(&mut *transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+    before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_corrupted_on_disk_is_named_by_rebuilding_and_verifying_and_the_live_tables_serve_on() {
+    let ledger = Ledger::new().await;
+    let projections = ledger.projections().await;
+    let damaged = ledger.append(&[catalogued(1, "Before", |_| ())]).await;
+    ledger.append(&stretch(0)).await;
+    ledger.fold_all(&projections).await;
+    let rows = ledger.dump(&projections).await;
+    let whole = overwrite(&ledger, damaged, r#"{"catalogued": {"name": 7}}"#).await;
+    for outcome in [
+        projections.rebuild(&["figures"], |_| ()).await.map(drop),
+        projections.verify(&["figures"], |_| (), |_, one| panic!("{one}")).await.map(drop),
+    ] {
+        match outcome {
+            Err(EngineError::Failed { projection, failure }) => {
+                assert_eq!((projection, failure.position), ("figures", damaged));
+                assert_eq!(failure.event_type, "figure.catalogued");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(ledger.dump(&projections).await, rows);
+    // What is behind it goes on: it was folded when it was whole.
+    let running = projections.run();
+    reached(&projections, ledger.append(&[catalogued(70, "After", |_| ())]).await).await;
+    drop(running);
+    overwrite(&ledger, damaged, &whole).await;
+    assert_eq!(differences(&projections).await, []);
+    projections.rebuild(&["figures"], |_| ()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_model_that_stopped_at_a_corrupted_payload_goes_on_once_it_is_mended_and_not_before() {
+    let ledger = Ledger::new().await;
+    let projections = ledger.projections().await;
+    ledger.append(&[catalogued(1, "Before", |_| ())]).await;
+    let damaged = ledger.append(&[catalogued(2, "Damaged", |_| ())]).await;
+    let last = ledger.append(&[catalogued(3, "After", |_| ())]).await;
+    let whole = overwrite(&ledger, damaged, r#""nothing of it is left""#).await;
+    let running = projections.run();
+    let is_stopped = async || {
+        let figures = status(&projections, "figures").await;
+        figures.state == State::Stopped && figures.failed_position == Some(damaged)
+    };
+    eventually("it stops at the event", is_stopped).await;
+    assert!(status(&projections, "figures").await.error.unwrap().contains("figure.catalogued"));
+    // Nobody can resume or pause what has stopped, nor try again what has not.
+    assert!(matches!(projections.resume("figures").await, Err(EngineError::NotPaused("figures"))));
+    assert!(matches!(projections.pause("figures").await, Err(EngineError::NotRunning("figures"))));
+    assert!(matches!(projections.retry("entities").await, Err(EngineError::NotStopped("entities"))));
+    projections.retry("figures").await.unwrap();
+    eventually("it stops there again", is_stopped).await;
+    assert_eq!(figures(&ledger).await, ["Before"]);
+    overwrite(&ledger, damaged, &whole).await;
+    projections.retry("figures").await.unwrap();
+    eventually("it goes on", async || {
+        projections.wait_for(&["figures"], last, PATIENCE).await == Waited::Reached
+    })
+    .await;
+    assert_eq!(figures(&ledger).await, ["After", "Before", "Damaged"]);
+    drop(running);
+    assert!(status(&projections, "figures").await.error.is_none());
 }

@@ -8,7 +8,7 @@ use domain::ids::{EntityId, FigureId, PieceId, UserId};
 use domain::stream::{Event, Position, StreamId};
 use domain::text::Line;
 use event_store::{APPEND_LOCK, CHANNEL, EventStore};
-use projections::engine::{Definition, Difference, Options, Projections, Waited};
+use projections::engine::{Definition, Difference, Options, Projections, Status, Waited};
 use sqlx::{PgPool, Row};
 use std::time::Duration;
 use uuid::Uuid;
@@ -38,7 +38,16 @@ impl Ledger {
     }
 
     pub async fn projections_of(&self, definitions: Vec<Definition>) -> Projections {
-        let options = Options { batch: 50, poll_every: Duration::from_millis(50) };
+        self.projections_with(definitions, None).await
+    }
+
+    /// The same, with so many bytes for what is folded from the beginning.
+    pub async fn projections_with(
+        &self,
+        definitions: Vec<Definition>,
+        replay_bytes: Option<usize>,
+    ) -> Projections {
+        let options = Options { batch: 50, poll_every: Duration::from_millis(50), replay_bytes };
         Projections::open(self.pool(), self.store.clone(), definitions, options).await.unwrap()
     }
 
@@ -112,6 +121,17 @@ impl Ledger {
         let rows = sqlx::query(sql).fetch_all(self.pool()).await.unwrap();
         rows.iter().map(|row| row.get(0)).collect()
     }
+}
+
+/// The same projection in a newer release.
+pub fn raised(mut definition: Definition) -> Definition {
+    definition.version += 1;
+    definition
+}
+
+/// How a projection stands.
+pub async fn status(projections: &Projections, name: &str) -> Status {
+    projections.status().await.unwrap().into_iter().find(|status| status.name == name).unwrap()
 }
 
 /// Waits until every projection of these is at a position.

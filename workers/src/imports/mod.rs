@@ -3,6 +3,7 @@
 //! An import reads everything first, decides in chunks of one append each, and tells what became of every
 //! line. Running one again is safe, also after it was cut off: ids derive from what the file says.
 
+pub mod backup;
 pub mod catalogue;
 pub mod mfc;
 mod runner;

@@ -113,7 +113,7 @@ impl Rehearsal<'_> {
         let mut needed = HashMap::new();
         loop {
             let missing = {
-                let mut world = World::new(circumstances, needed.clone());
+                let mut world = World::new(circumstances, needed.clone()).with_rates(self.store.rates());
                 match command.decide(&mut world) {
                     Err(Stop::Refused(refusal)) => return Ok(Err(refusal)),
                     Err(Stop::Load(stream)) => stream,

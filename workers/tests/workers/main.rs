@@ -10,5 +10,8 @@
 
 mod catalogue;
 mod demo;
+mod fx;
+mod jobs;
 mod mfc;
+mod policies;
 mod support;

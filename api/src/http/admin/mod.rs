@@ -2,7 +2,10 @@
 
 pub mod difference;
 pub mod events;
+pub mod jobs;
+pub mod policies;
 pub mod projections;
+pub mod settings;
 pub mod stats;
 pub mod streams;
 pub mod users;

@@ -10,7 +10,7 @@ use axum::{
 };
 use domain::stream::Position;
 use futures::{Stream, stream};
-use projections::engine::{self, EngineError, Skip, Status};
+use projections::engine::{self, EngineError, Phase, Rebuild, Skip, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -22,7 +22,6 @@ use crate::{
     pages::Page,
     problem::{self, INVALID_FIELD, Kind, NOT_FOUND, Problem},
     problems,
-    rebuilds::Rebuild,
     state::AppState,
 };
 
@@ -37,7 +36,7 @@ pub const REBUILD_RUNNING: Kind = Kind::new(
 pub const NO_REBUILD: Kind = Kind::new(
     StatusCode::CONFLICT,
     "no_rebuild_running",
-    "this server is not rebuilding this projection; one begun on the command line ends with Ctrl-C there",
+    "this projection is not being rebuilt; GET /api/admin/projections says what became of the latest rebuild",
 );
 const NOT_RUNNING: Kind =
     Kind::new(StatusCode::CONFLICT, "not_running", "only a running projection can be paused");
@@ -103,31 +102,16 @@ pub struct ProjectionView {
     /// `running`, `paused` by a person, or `stopped` at an event that it cannot fold.
     #[schema(value_type = String)]
     state: engine::State,
-    /// Why it stopped: the event, its type and what is wrong with it.
+    /// Why it stopped: the event, its type and what is wrong with it. Of a running one, what keeps it from folding at
+    /// the moment; it is tried again.
     error: Option<String>,
     /// The event it stopped at.
     #[schema(value_type = Option<i64>)]
     failed_position: Option<Position>,
-    /// The latest rebuild that was started through this server since it runs.
+    /// The latest rebuild, whichever process is or was at it.
     rebuild: Option<Rebuild>,
     /// Events that it passes over for good, oldest first.
     skips: Vec<Skip>,
-}
-
-/// What a projection is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// Its tables hold everything.
-    Live,
-    /// It folds what is new.
-    CatchingUp,
-    /// It is rebuilt by this server; the live tables follow the log meanwhile.
-    Rebuilding,
-    /// A person halted it.
-    Paused,
-    /// It met an event that it cannot fold.
-    Stopped,
 }
 
 /// Why an event is passed over.
@@ -154,14 +138,18 @@ fn example_projection() -> Value {
         "failed_position": null,
         "rebuild": {
             "state": "done",
+            "stage": "swapping",
+            "asked_by": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b7a",
             "started_at": "2026-01-17T09:30:00Z",
+            "updated_at": "2026-01-17T09:30:01Z",
             "finished_at": "2026-01-17T09:30:01Z",
             "events": 1201,
             "position": 1201,
             "head": 1201,
             "events_per_second": 200_000,
             "remaining_seconds": null,
-            "error": null
+            "error": null,
+            "cancelled_by": null
         },
         "skips": [{
             "projection": "collection",
@@ -174,21 +162,12 @@ fn example_projection() -> Value {
 }
 
 impl ProjectionView {
-    fn of(status: Status, skips: &[Skip], state: &AppState) -> Self {
-        let phase = match status.state {
-            engine::State::Paused => Phase::Paused,
-            engine::State::Stopped => Phase::Stopped,
-            engine::State::Running if state.projections.rebuilding().contains_key(status.name.as_str()) => {
-                Phase::Rebuilding
-            }
-            engine::State::Running if status.lag > 0 => Phase::CatchingUp,
-            engine::State::Running => Phase::Live,
-        };
+    fn of(status: Status, skips: &[Skip]) -> Self {
         Self {
-            phase,
+            phase: status.phase,
             skips: skips.iter().filter(|skip| skip.projection == status.name).cloned().collect(),
             lag_seconds: status.lag_seconds,
-            rebuild: state.rebuilds.latest(&status.name),
+            rebuild: status.rebuild,
             name: status.name,
             version: status.version,
             release_version: status.release_version,
@@ -222,7 +201,7 @@ async fn list(
 async fn all(state: &AppState) -> Result<Vec<ProjectionView>, EngineError> {
     let skips = state.projections.skips().await?;
     let all = state.projections.status().await?;
-    Ok(all.into_iter().map(|status| ProjectionView::of(status, &skips, state)).collect())
+    Ok(all.into_iter().map(|status| ProjectionView::of(status, &skips)).collect())
 }
 
 async fn one(state: &AppState, name: &str) -> Result<ProjectionView, Problem> {
@@ -292,8 +271,7 @@ async fn pause(
     _admin: AdminUser,
     Path(name): Path<String>,
 ) -> Result<Written<ProjectionView>, Problem> {
-    expect(&state, &name, engine::State::Running, NOT_RUNNING).await?;
-    state.projections.pause(&name).await?;
+    state.projections.pause(&name).await.map_err(refusal)?;
     Ok(Written::done(one(&state, &name).await?))
 }
 
@@ -313,8 +291,7 @@ async fn resume(
     _admin: AdminUser,
     Path(name): Path<String>,
 ) -> Result<Written<ProjectionView>, Problem> {
-    expect(&state, &name, engine::State::Paused, NOT_PAUSED).await?;
-    state.projections.resume(&name).await?;
+    state.projections.resume(&name).await.map_err(refusal)?;
     Ok(Written::done(one(&state, &name).await?))
 }
 
@@ -334,8 +311,7 @@ async fn retry(
     _admin: AdminUser,
     Path(name): Path<String>,
 ) -> Result<Written<ProjectionView>, Problem> {
-    expect(&state, &name, engine::State::Stopped, NOT_STOPPED).await?;
-    state.projections.resume(&name).await?;
+    state.projections.retry(&name).await.map_err(refusal)?;
     Ok(Written::done(one(&state, &name).await?))
 }
 
@@ -361,22 +337,27 @@ async fn skip(
     if reason.is_empty() || reason.chars().count() > REASON {
         return Err(Problem::from(INVALID_FIELD).detail("reason has 1 to 500 characters").field("reason"));
     }
-    expect(&state, &name, engine::State::Stopped, NOT_STOPPED).await?;
-    match state.projections.skip(&name, reason, &admin.id.to_string()).await {
-        Ok(_position) => Ok(Written::done(one(&state, &name).await?)),
-        // Somebody else was faster.
-        Err(EngineError::NothingToSkip(_)) => Err(NOT_STOPPED.into()),
-        Err(error) => Err(error.into()),
-    }
+    state.projections.skip(&name, reason, &admin.id.to_string()).await.map_err(refusal)?;
+    Ok(Written::done(one(&state, &name).await?))
 }
 
-async fn expect(state: &AppState, name: &str, wanted: engine::State, refusal: Kind) -> Result<(), Problem> {
-    if one(state, name).await?.state == wanted { Ok(()) } else { Err(refusal.into()) }
+/// What the engine refuses, as it is told over HTTP.
+fn refusal(error: EngineError) -> Problem {
+    match error {
+        EngineError::Unknown(_) => NOT_FOUND.into(),
+        EngineError::NotRunning(_) => NOT_RUNNING.into(),
+        EngineError::NotPaused(_) => NOT_PAUSED.into(),
+        EngineError::NotStopped(_) | EngineError::NothingToSkip(_) => NOT_STOPPED.into(),
+        EngineError::Busy(_) => REBUILD_RUNNING.into(),
+        EngineError::NotRebuilding(_) => NO_REBUILD.into(),
+        error => error.into(),
+    }
 }
 
 /// Calls off a rebuild.
 ///
-/// For admins. The one that was begun through this server; the live tables stay as they are.
+/// For admins. Whichever process is at it: this server or another, the command line, a newer release at its start,
+/// which then leaves the old tables until somebody asks for a rebuild. The live tables stay as they are.
 #[utoipa::path(
     delete,
     path = "/api/admin/projections/{name}/rebuild",
@@ -387,13 +368,10 @@ async fn expect(state: &AppState, name: &str, wanted: engine::State, refusal: Ki
 )]
 async fn cancel(
     State(state): State<AppState>,
-    _admin: AdminUser,
+    admin: AdminUser,
     Path(name): Path<String>,
 ) -> Result<Written<ProjectionView>, Problem> {
-    one(&state, &name).await?;
-    if !state.rebuilds.cancel(&name) {
-        return Err(NO_REBUILD.into());
-    }
+    state.projections.cancel_rebuild(&name, &admin.id.to_string()).await.map_err(refusal)?;
     Ok(Written::done(one(&state, &name).await?))
 }
 
@@ -414,13 +392,22 @@ async fn cancel(
 )]
 async fn rebuild(
     State(state): State<AppState>,
-    _admin: AdminUser,
+    admin: AdminUser,
     Path(name): Path<String>,
 ) -> Result<Written<ProjectionView>, Problem> {
-    let known = state.projections.definitions().iter().find(|definition| definition.name == name);
-    let name = known.ok_or(NOT_FOUND)?.name;
-    if !state.start_rebuild(name) {
-        return Err(REBUILD_RUNNING.into());
-    }
-    Ok(Written::done(one(&state, name).await?))
+    let begun =
+        state.projections.begin_rebuild(&[name.as_str()], &admin.id.to_string()).await.map_err(refusal)?;
+    let going = state.clone();
+    let rebuilt = name.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            outcome = begun.run(|_| ()) => {
+                if let Err(error) = outcome {
+                    tracing::error!(projection = rebuilt, %error, "a rebuild came to nothing");
+                }
+            }
+            () = going.stopping() => {}
+        }
+    });
+    Ok(Written::done(one(&state, &name).await?))
 }

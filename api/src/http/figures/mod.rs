@@ -1,6 +1,7 @@
 //! `/api/figures`: the catalogue that everyone shares.
 
 mod bodies;
+pub mod prices;
 mod views;
 
 use axum::{

@@ -141,12 +141,17 @@ pub enum Opened {
     Gate(GateView),
 }
 
+impl GateView {
+    pub(super) fn of(figure: &Figure) -> Self {
+        Self { id: figure.card.id, slug: figure.card.slug.clone(), is_nsfw: true, nsfw_gate: true }
+    }
+}
+
 impl Opened {
     /// The figure as this person sees it; `confirmed` when they asked for it knowing that it is NSFW.
     pub(super) fn of(figure: Figure, viewer: &User, confirmed: bool) -> Self {
         if figure.card.is_nsfw && !confirmed && hides_nsfw(viewer) {
-            let (id, slug) = (figure.card.id, figure.card.slug);
-            return Self::Gate(GateView { id, slug, is_nsfw: true, nsfw_gate: true });
+            return Self::Gate(GateView::of(&figure));
         }
         Self::Whole(Box::new(WholeView::of(figure, viewer)))
     }

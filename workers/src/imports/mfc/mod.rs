@@ -14,6 +14,8 @@
 //!   nothing is ever deleted, and what its owner deleted stays so.
 
 pub mod day;
+#[cfg(test)]
+mod fuzz;
 pub mod names;
 mod plan;
 pub mod price;

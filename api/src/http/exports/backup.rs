@@ -1,0 +1,89 @@
+//! The backup, a page at a time.
+
+use chrono::{SubsecRound, Utc};
+use domain::ids::UserId;
+use projections::backup::{
+    self,
+    format::{BackupPiece, FORMAT, VERSION},
+};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{PAGE, Pieces, written};
+use crate::{problem::Problem, state::AppState};
+
+/// Where the file stands.
+enum At {
+    Head,
+    Figures(Option<Uuid>),
+    Cabinets,
+    Pieces(Option<Box<BackupPiece>>),
+    Wishes(Option<Uuid>),
+}
+
+/// The file, a page at a time.
+pub(super) fn pieces(state: AppState, user: UserId) -> Pieces {
+    written(At::Head, move |at| step(state.clone(), user, at))
+}
+
+/// Whether there is more behind a page of rows.
+fn full<T>(rows: &[T]) -> bool {
+    i64::try_from(rows.len()).is_ok_and(|rows| rows >= PAGE)
+}
+
+/// Rows on lines of their own; the first of a list has no comma before it.
+fn lines<T: Serialize>(rows: &[T], begins: bool) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    for (at, row) in rows.iter().enumerate() {
+        bytes.extend_from_slice(if begins && at == 0 { b"\n" } else { b",\n" });
+        serde_json::to_writer(&mut bytes, row).map_err(Problem::internal)?;
+    }
+    Ok(bytes)
+}
+
+async fn step(state: AppState, user: UserId, at: At) -> Result<(Vec<u8>, Option<At>), Problem> {
+    let pool = &state.pool;
+    match at {
+        At::Head => {
+            let exported_at = json!(Utc::now().trunc_subsecs(6));
+            let head = format!(
+                "{{\"format\":{},\"version\":{VERSION},\"exported_at\":{exported_at},\n\"figures\":[",
+                json!(FORMAT)
+            );
+            Ok((head.into_bytes(), Some(At::Figures(None))))
+        }
+        At::Figures(after) => {
+            let rows = backup::figures(pool, user, after, PAGE).await?;
+            let mut bytes = lines(&rows, after.is_none())?;
+            let next = rows.last().filter(|_| full(&rows)).map(|last| At::Figures(Some(last.id)));
+            if next.is_none() {
+                bytes.extend_from_slice(b"],\n\"cabinets\":[");
+            }
+            Ok((bytes, Some(next.unwrap_or(At::Cabinets))))
+        }
+        At::Cabinets => {
+            let mut bytes = lines(&backup::cabinets(pool, user).await?, true)?;
+            bytes.extend_from_slice(b"],\n\"pieces\":[");
+            Ok((bytes, Some(At::Pieces(None))))
+        }
+        At::Pieces(after) => {
+            let mut rows = backup::pieces(pool, user, after.as_deref(), PAGE).await?;
+            let mut bytes = lines(&rows, after.is_none())?;
+            let next = if full(&rows) { rows.pop() } else { None };
+            if next.is_none() {
+                bytes.extend_from_slice(b"],\n\"wishes\":[");
+            }
+            Ok((bytes, Some(next.map_or(At::Wishes(None), |last| At::Pieces(Some(Box::new(last)))))))
+        }
+        At::Wishes(after) => {
+            let rows = backup::wishes(pool, user, after, PAGE).await?;
+            let mut bytes = lines(&rows, after.is_none())?;
+            let next = rows.last().filter(|_| full(&rows)).map(|last| At::Wishes(Some(last.figure_id)));
+            if next.is_none() {
+                bytes.extend_from_slice(b"]}\n");
+            }
+            Ok((bytes, next))
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Every fault of real processes once, at a size that continuous integration can bear: three servers on a
+//! PostgreSQL of their own, and clients that do not give up.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use faults::faults::{Fault, all};
+use faults::real;
+use faults::report::Report;
+use faults::server::Program;
+
+/// Two halves beside each other: most of a fault is waiting.
+const HALVES: usize = 2;
+
+async fn half(of: usize) {
+    let seed = faults::seed();
+    println!("seed {seed}: FAULTS_SEED={seed} repeats it");
+    let program = Program::find().unwrap();
+    let faults: Vec<Box<dyn Fault>> =
+        all().into_iter().enumerate().filter(|(at, _)| at % HALVES == of).map(|(_, fault)| fault).collect();
+    let count = faults.len();
+    let mut report = Report::default();
+    real::round(&program, seed, faults, None, &mut report).await.unwrap_or_else(|error| {
+        panic!("seed {seed}: {error:#}\nthe servers' log: {}", program.log().display())
+    });
+    println!("{} refused, {} sent more than once", report.refused, report.repeated);
+    println!("{}", report.summary());
+    let complaints = report.complaints.join("\n");
+    assert!(complaints.is_empty(), "seed {seed}:\n{complaints}\nlog: {}", program.log().display());
+    assert_eq!((report.lost, report.doubled), (0, 0));
+    assert_eq!(report.tried + report.skipped.len(), count);
+    assert!(report.skipped.len() <= 1, "what was skipped needs root or libfaketime: {:?}", report.skipped);
+    assert!(report.acknowledged > 300, "only {} writes were accepted", report.acknowledged);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_or_doubled_by_the_first_half_of_the_faults() {
+    half(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_or_doubled_by_the_second_half_of_the_faults() {
+    half(1).await;
+}

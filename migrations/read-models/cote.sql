@@ -1,0 +1,62 @@
+-- What each collection is worth: the pieces, what their figures sell for, and by how much the worth of a
+-- collection changed on each day. Folded by projections/src/cote. Raise its VERSION when a table changes.
+
+-- As far as worth goes, every piece, those on pre-order and archived ones too.
+CREATE TABLE cote_pieces (
+    piece_id       uuid           NOT NULL,
+    user_id        uuid           NOT NULL,
+    figure_id      uuid           NOT NULL,
+    added_on       date           NOT NULL,
+    purchase_date  date,
+    received_on    date,
+    awaited        boolean        NOT NULL,
+    archived_on    date,
+    is_gift        boolean        NOT NULL,
+    value_amount   numeric(12, 2),
+    value_currency char(3),
+    price_amount   numeric(12, 2),
+    price_currency char(3),
+    price_fx_rate  numeric,
+    sold_amount    numeric(12, 2),
+    sold_currency  char(3),
+    sold_on        date,
+    CONSTRAINT cote_pieces_pkey PRIMARY KEY (piece_id)
+);
+
+COMMENT ON COLUMN cote_pieces.awaited IS 'It has a pre-order that was not received: it does not count yet.';
+COMMENT ON COLUMN cote_pieces.archived_on IS 'The UTC day from which on it does not count any more.';
+
+CREATE INDEX cote_pieces_user_id_idx ON cote_pieces (user_id);
+CREATE INDEX cote_pieces_figure_id_idx ON cote_pieces (figure_id);
+
+-- What a figure sells for: its list price, and the market price that stands.
+CREATE TABLE cote_figures (
+    figure_id       uuid           NOT NULL,
+    msrp_amount     numeric(12, 2),
+    msrp_currency   char(3),
+    market_amount   numeric(12, 2),
+    market_currency char(3),
+    market_at       timestamptz,
+    is_nsfw         boolean        NOT NULL,
+    CONSTRAINT cote_figures_pkey PRIMARY KEY (figure_id)
+);
+
+-- Private: the market price of a figure at the end of each UTC day on which it moved.
+CREATE TABLE cote_points (
+    figure_id uuid           NOT NULL,
+    day       date           NOT NULL,
+    amount    numeric(12, 2) NOT NULL,
+    currency  char(3)        NOT NULL,
+    seen_at   timestamptz    NOT NULL,
+    CONSTRAINT cote_points_pkey PRIMARY KEY (figure_id, day)
+);
+
+-- By how much the worth of a collection changed on a day, in each currency. All up to a day add up to its
+-- worth at the end of that day.
+CREATE TABLE cote_days (
+    user_id  uuid    NOT NULL,
+    day      date    NOT NULL,
+    currency char(3) NOT NULL,
+    change   numeric NOT NULL,
+    CONSTRAINT cote_days_pkey PRIMARY KEY (user_id, day, currency)
+);

@@ -1,0 +1,157 @@
+//! `notifications` and `notification_dedup`: what people were told, each thing once.
+
+use chrono::{DateTime, Utc};
+use domain::ids::UserId;
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// What can be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A market price crossed down to a wish's target.
+    WishlistPriceBelowTarget,
+    /// A wished figure is to be had again.
+    WishlistBackInStock,
+}
+
+impl Kind {
+    /// Every one of them.
+    pub const ALL: [Self; 2] = [Self::WishlistPriceBelowTarget, Self::WishlistBackInStock];
+
+    /// Its name in tables and over HTTP.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WishlistPriceBelowTarget => "wishlist_price_below_target",
+            Self::WishlistBackInStock => "wishlist_back_in_stock",
+        }
+    }
+}
+
+/// Something to tell somebody.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telling {
+    /// Derived from what led to it, so that the same thing has the same id.
+    pub id: Uuid,
+    /// Whom.
+    pub user_id: UserId,
+    /// What of.
+    pub kind: Kind,
+    /// What makes it the same thing, after the kind: told once per person.
+    pub about: String,
+    /// The facts.
+    pub payload: Value,
+    /// When it came about.
+    pub at: DateTime<Utc>,
+}
+
+/// Something that somebody was told.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Notification {
+    /// Its id.
+    pub id: Uuid,
+    /// What it tells of: the name of a [`Kind`].
+    pub event_type: String,
+    /// The facts.
+    pub payload: Value,
+    /// When it came about.
+    pub created_at: DateTime<Utc>,
+    /// When it was read; empty until then.
+    pub read_at: Option<DateTime<Utc>>,
+}
+
+/// Tells somebody something, unless they were told before, or are gone; whether they are told now. Belongs into the
+/// transaction of what led to it.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn tell(transaction: &mut PgConnection, telling: &Telling) -> sqlx::Result<bool> {
+    let told = sqlx::query(
+        "WITH person AS (SELECT id FROM users WHERE id = $2 FOR KEY SHARE), \
+         fresh AS (INSERT INTO notification_dedup (user_id, dedup_key) \
+                   SELECT id, $3 || ':' || $4 FROM person ON CONFLICT DO NOTHING RETURNING user_id) \
+         INSERT INTO notifications (id, user_id, event_type, payload, created_at) \
+         SELECT $1, user_id, $3, $5, $6 FROM fresh ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(telling.id)
+    .bind(telling.user_id.uuid())
+    .bind(telling.kind.as_str())
+    .bind(&telling.about)
+    .bind(&telling.payload)
+    .bind(telling.at)
+    .execute(transaction)
+    .await?;
+    Ok(told.rows_affected() > 0)
+}
+
+/// Whether a row is about an NSFW figure.
+const NSFW: &str = "coalesce((payload -> 'figure' ->> 'is_nsfw')::boolean, false)";
+
+/// What somebody was told, the latest first, after a place in that order; without what is about NSFW figures when
+/// they hide those.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn list(
+    pool: &PgPool,
+    user_id: UserId,
+    unread_only: bool,
+    hides_nsfw: bool,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> sqlx::Result<Vec<Notification>> {
+    let (time, id) = after.unzip();
+    sqlx::query_as(&format!(
+        "SELECT id, event_type, payload, created_at, read_at FROM notifications \
+         WHERE user_id = $1 AND (NOT $2 OR read_at IS NULL) AND NOT ($6 AND {NSFW}) \
+             AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4)) \
+         ORDER BY created_at DESC, id DESC LIMIT $5"
+    ))
+    .bind(user_id.uuid())
+    .bind(unread_only)
+    .bind(time)
+    .bind(id)
+    .bind(limit)
+    .bind(hides_nsfw)
+    .fetch_all(pool)
+    .await
+}
+
+/// How many somebody has not read, of those that [`list`] lists.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn unread(pool: &PgPool, user_id: UserId, hides_nsfw: bool) -> sqlx::Result<i64> {
+    let sql = format!(
+        "SELECT count(*) FROM notifications WHERE user_id = $1 AND read_at IS NULL AND NOT ($2 AND {NSFW})"
+    );
+    sqlx::query_scalar(&sql).bind(user_id.uuid()).bind(hides_nsfw).fetch_one(pool).await
+}
+
+/// Notes that somebody read one of theirs; `None` when it is not theirs. Read once, it keeps its time.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn read(pool: &PgPool, user_id: UserId, id: Uuid) -> sqlx::Result<Option<Notification>> {
+    sqlx::query_as(
+        "UPDATE notifications SET read_at = coalesce(read_at, now()) WHERE id = $1 AND user_id = $2 \
+         RETURNING id, event_type, payload, created_at, read_at",
+    )
+    .bind(id)
+    .bind(user_id.uuid())
+    .fetch_optional(pool)
+    .await
+}
+
+/// Notes that somebody read all of theirs; how many were unread.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn read_all(pool: &PgPool, user_id: UserId) -> sqlx::Result<u64> {
+    let read = sqlx::query("UPDATE notifications SET read_at = now() WHERE user_id = $1 AND read_at IS NULL")
+        .bind(user_id.uuid())
+        .execute(pool)
+        .await?;
+    Ok(read.rows_affected())
+}

@@ -1,0 +1,367 @@
+//! Runs policies over the log.
+
+use super::{Beginning, Effect, Policy, Unable};
+use crate::fx::Fx;
+use chrono::{DateTime, Utc};
+use domain::stream::{Position, Recorded};
+use event_store::{EventStore, StoreError, Undecodable, crash_point};
+use operational::notifications::{self, Telling};
+use operational::policies::{self, Parked, Place};
+use projections::engine::Projections;
+use sqlx::{Connection, PgConnection, PgPool};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+/// How many events are looked at in one transaction.
+const BATCH: u32 = 500;
+/// How many streams that were set aside are tried again at a time.
+const RETRIES: i64 = 100;
+/// How long the read models may take to hold an event before it is asked again.
+const READABLE_WITHIN: Duration = Duration::from_secs(2);
+/// How often it is looked by itself, also for what is due again.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const SHORTEST_REST: Duration = Duration::from_millis(100);
+const LONGEST_REST: Duration = Duration::from_secs(5);
+/// What ids of tellings are derived in. The number means nothing.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6669_6775_7265_4c65_8467_6572_706f_6c69);
+
+/// The policies, and what they run on. A clone is the same.
+#[derive(Clone)]
+pub struct Policies {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: PgPool,
+    store: EventStore,
+    projections: Projections,
+    fx: Fx,
+    all: Vec<Box<dyn Policy>>,
+}
+
+/// Policies that run, until this is dropped. Several processes may run them on one database: each batch is one's.
+#[must_use = "policies run until this is dropped"]
+pub struct Running(#[allow(dead_code, reason = "kept for its drop")] JoinSet<()>);
+
+/// How a policy stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Its name.
+    pub name: &'static str,
+    /// How far it has reacted; `None` before it has begun.
+    pub position: Option<Position>,
+    /// How many positions the log is ahead of it.
+    pub lag: i64,
+    /// What it set aside, oldest first; at most a hundred events of all policies are told.
+    pub parked: Vec<Parked>,
+}
+
+/// Why a policy could not go on just now.
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Log(#[from] StoreError),
+    #[error("the read models {0:?} are behind or stopped")]
+    Behind(Vec<String>),
+}
+
+/// What came of looking once.
+enum Looked {
+    /// There may be more at once.
+    Moved,
+    /// There is nothing to do, or another process does it.
+    Idle,
+}
+
+impl Policies {
+    /// Puts policies together; nothing runs yet.
+    #[must_use]
+    pub fn new(
+        pool: &PgPool,
+        store: &EventStore,
+        projections: &Projections,
+        fx: &Fx,
+        all: Vec<Box<dyn Policy>>,
+    ) -> Self {
+        let inner = Inner {
+            pool: pool.clone(),
+            store: store.clone(),
+            projections: projections.clone(),
+            fx: fx.clone(),
+            all,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Runs all of them, each by itself.
+    pub fn run(&self) -> Running {
+        let mut tasks = JoinSet::new();
+        for index in 0..self.inner.all.len() {
+            tasks.spawn(keep_going(self.clone(), index));
+        }
+        Running(tasks)
+    }
+
+    /// How each stands.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn status(&self) -> Result<Vec<Status>, StoreError> {
+        let head = self.inner.store.head().await?;
+        let checkpoints = policies::all(&self.inner.pool).await?;
+        let parked = policies::parked(&self.inner.pool, 100).await?;
+        let status = |policy: &dyn Policy| {
+            let found = checkpoints.iter().find(|checkpoint| checkpoint.name == policy.name());
+            let position = found.map(|checkpoint| checkpoint.position.0);
+            Status {
+                name: policy.name(),
+                position,
+                lag: position.map_or(0, |position| head.0.saturating_sub(position.0)),
+                parked: parked.iter().filter(|parked| parked.policy == policy.name()).cloned().collect(),
+            }
+        };
+        Ok(self.inner.all.iter().map(|policy| status(policy.as_ref())).collect())
+    }
+
+    /// Has what a policy set aside tried again at once; how many events that is, `None` when there is no such policy.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn retry(&self, name: &str) -> sqlx::Result<Option<u64>> {
+        if !self.inner.all.iter().any(|policy| policy.name() == name) {
+            return Ok(None);
+        }
+        policies::retry(&self.inner.pool, name).await.map(Some)
+    }
+
+    /// Waits until all have reacted to the events up to a position, for at most `patience`; whether they have.
+    pub async fn wait_for(&self, position: Position, patience: Duration) -> bool {
+        let reached = async {
+            loop {
+                let all = self.status().await.unwrap_or_default();
+                if !all.is_empty() && all.iter().all(|one| one.position.is_some_and(|at| at >= position)) {
+                    return;
+                }
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(patience, reached).await.is_ok()
+    }
+
+    async fn look(&self, policy: &dyn Policy) -> Result<Looked, Interrupted> {
+        self.retry_parked(policy).await?;
+        let Some(from) = policies::position(&self.inner.pool, policy.name()).await? else {
+            let at = match policy.begins() {
+                Beginning::Head => self.inner.store.head().await?,
+                Beginning::Log => Position::default(),
+            };
+            policies::begin(&self.inner.pool, policy.name(), at).await?;
+            return Ok(Looked::Moved);
+        };
+        let entries = self.inner.store.read_after(from, BATCH).await?;
+        let Some(to) = entries.last().map(position) else { return Ok(Looked::Idle) };
+        self.readable(policy, &entries).await?;
+        let rates = self.inner.fx.rates();
+        let mut transaction = self.inner.pool.begin().await?;
+        match policies::hold(&mut transaction, policy.name()).await? {
+            Some(held) if held == from => {}
+            // Another process has gone on meanwhile.
+            Some(_) => return Ok(Looked::Moved),
+            None => return Ok(Looked::Idle),
+        }
+        for entry in &entries {
+            let (place, event) = match entry {
+                Ok(event) if policy.hears(&event.event) => (Spot::of(event), Some(event)),
+                Err(unread) if policy.aggregates().contains(&&*unread.stream_type) => {
+                    (Spot::of_unread(unread), None)
+                }
+                _ => continue,
+            };
+            let place = place.place();
+            let (kind, id) = (place.aggregate_type, place.aggregate_id);
+            if policies::is_blocked(&mut transaction, policy.name(), kind, id).await? {
+                let reason = "an earlier event of its stream is set aside";
+                policies::park(&mut transaction, policy.name(), place, reason, Utc::now()).await?;
+                continue;
+            }
+            let outcome = match (event, entry) {
+                (Some(event), _) => react(&mut transaction, policy, event, &rates).await?,
+                (None, Err(unread)) => Err(unread.reason.to_string()),
+                (None, Ok(_)) => continue,
+            };
+            if let Err(reason) = outcome {
+                tracing::error!(policy = policy.name(), position = %place.position, reason, "an event is set aside");
+                policies::park(&mut transaction, policy.name(), place, &reason, Utc::now()).await?;
+            }
+        }
+        policies::advance(&mut transaction, policy.name(), to).await?;
+        crash_point!("policies.before_commit");
+        transaction.commit().await?;
+        crash_point!("policies.after_commit");
+        Ok(Looked::Moved)
+    }
+
+    /// Waits until what the policy reads holds the last event that concerns it.
+    async fn readable(
+        &self,
+        policy: &dyn Policy,
+        entries: &[Result<Recorded, Undecodable>],
+    ) -> Result<(), Interrupted> {
+        let mut heard = entries.iter().rev().flatten().filter(|event| policy.hears(&event.event));
+        let Some(last) = heard.next() else { return Ok(()) };
+        match self.inner.projections.wait_for(policy.reads(), last.position, READABLE_WITHIN).await {
+            projections::engine::Waited::Reached => Ok(()),
+            projections::engine::Waited::Behind(names) => Err(Interrupted::Behind(names)),
+        }
+    }
+
+    /// Tries again what is due of what was set aside, the first event of each stream.
+    async fn retry_parked(&self, policy: &dyn Policy) -> Result<(), Interrupted> {
+        for parked in policies::due(&self.inner.pool, policy.name(), Utc::now(), RETRIES).await? {
+            let before = Position(parked.position.0.0.saturating_sub(1));
+            let entry = self.inner.store.read_after(before, 1).await?.into_iter().next();
+            let rates = self.inner.fx.rates();
+            let mut transaction = self.inner.pool.begin().await?;
+            if policies::hold(&mut transaction, policy.name()).await?.is_none() {
+                return Ok(());
+            }
+            let outcome = match entry {
+                Some(Ok(event)) if event.position == parked.position.0 && policy.hears(&event.event) => {
+                    react(&mut transaction, policy, &event, &rates).await?
+                }
+                Some(Err(unread)) if unread.position == parked.position.0 => Err(unread.reason.to_string()),
+                // It is blank by now, or of no concern to this release.
+                _ => Ok(()),
+            };
+            match outcome {
+                Ok(()) => policies::unpark(&mut transaction, &parked).await?,
+                Err(reason) => {
+                    let place = Place {
+                        position: parked.position.0,
+                        aggregate_type: &parked.aggregate_type,
+                        aggregate_id: &parked.aggregate_id,
+                        event_type: &parked.event_type,
+                    };
+                    policies::park(&mut transaction, policy.name(), place, &reason, Utc::now()).await?;
+                }
+            }
+            transaction.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn keep_going(policies: Policies, index: usize) {
+    let Some(policy) = policies.inner.all.get(index).map(AsRef::as_ref) else { return };
+    let mut head = policies.inner.store.subscribe();
+    let mut rest = SHORTEST_REST;
+    loop {
+        head.borrow_and_update();
+        match policies.look(policy).await {
+            Ok(Looked::Moved) => rest = SHORTEST_REST,
+            Ok(Looked::Idle) => {
+                rest = SHORTEST_REST;
+                // A closed channel ends at once; the store it belongs to lives in these policies.
+                let _woken = timeout(LOOK_EVERY, head.changed()).await;
+            }
+            Err(error) => {
+                tracing::warn!(policy = policy.name(), %error, "a policy was interrupted; trying again");
+                sleep(rest).await;
+                rest = rest.saturating_mul(2).min(LONGEST_REST);
+            }
+        }
+    }
+}
+
+/// Lets a policy react, and carries out what follows, or leaves no trace of it: `Err` inside says why.
+async fn react(
+    transaction: &mut PgConnection,
+    policy: &dyn Policy,
+    event: &Recorded,
+    rates: &domain::money::rates::Rates,
+) -> sqlx::Result<Result<(), String>> {
+    let mut inner = transaction.begin().await?;
+    let reacted = async {
+        let effects = policy.react(&mut inner, event, rates).await?;
+        for (number, effect) in effects.into_iter().enumerate() {
+            carry_out(&mut inner, policy.name(), event, number, effect).await?;
+        }
+        Ok::<_, Unable>(())
+    }
+    .await;
+    match reacted {
+        Ok(()) => inner.commit().await.map(Ok),
+        Err(Unable::Database(error)) if error.as_database_error().is_none() && !is_decoding(&error) => {
+            Err(error)
+        }
+        Err(unable) => {
+            inner.rollback().await?;
+            Ok(Err(unable.to_string()))
+        }
+    }
+}
+
+/// What is wrong with a value stays so; anything else without the database's own word is the connection.
+const fn is_decoding(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::RowNotFound)
+}
+
+async fn carry_out(
+    transaction: &mut PgConnection,
+    policy: &str,
+    event: &Recorded,
+    number: usize,
+    effect: Effect,
+) -> sqlx::Result<()> {
+    let Effect::Tell { user_id, kind, about, payload, at } = effect;
+    let id = Uuid::new_v5(&NAMESPACE, format!("{policy}:{}:{number}", event.event_id).as_bytes());
+    let at: DateTime<Utc> = at;
+    notifications::tell(transaction, &Telling { id, user_id, kind, about, payload, at }).await?;
+    Ok(())
+}
+
+fn position(entry: &Result<Recorded, Undecodable>) -> Position {
+    entry.as_ref().map_or_else(|unread| unread.position, |event| event.position)
+}
+
+/// Where an event is, with its names.
+struct Spot {
+    position: Position,
+    aggregate_type: String,
+    aggregate_id: String,
+    event_type: String,
+}
+
+impl Spot {
+    fn of(event: &Recorded) -> Self {
+        Self {
+            position: event.position,
+            aggregate_type: event.stream.aggregate_type().to_owned(),
+            aggregate_id: event.stream.aggregate_id(),
+            event_type: event.event.event_type().to_owned(),
+        }
+    }
+
+    fn of_unread(unread: &Undecodable) -> Self {
+        Self {
+            position: unread.position,
+            aggregate_type: unread.stream_type.to_string(),
+            aggregate_id: unread.stream_id.to_string(),
+            event_type: unread.event_type.to_string(),
+        }
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            position: self.position,
+            aggregate_type: &self.aggregate_type,
+            aggregate_id: &self.aggregate_id,
+            event_type: &self.event_type,
+        }
+    }
+}
