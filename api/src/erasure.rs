@@ -13,8 +13,9 @@ use operational::{
 };
 use projections::engine::{EngineError, Projections, Waited};
 use sqlx::PgPool;
+use tracing::Instrument;
 
-use crate::state::AppState;
+use crate::{state::AppState, telemetry};
 
 /// How long the read models may take to let go of somebody before that is left for later.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
@@ -147,7 +148,7 @@ impl Eraser {
 pub async fn keep_going(state: AppState) {
     let mut known = BTreeSet::new();
     loop {
-        let rest = match state.eraser().carry_on().await {
+        let rest = match state.eraser().carry_on().instrument(telemetry::background("erasure")).await {
             Ok(left) => {
                 let people: BTreeSet<UserId> = left.iter().map(|(person, _)| *person).collect();
                 for (person, error) in &left {

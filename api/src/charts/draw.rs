@@ -69,7 +69,9 @@ pub(super) fn svg(chart: &Chart) -> Result<String, DrawingFailed> {
         }
         area.present()?;
     }
-    Ok(told(chart, &drawn))
+    // XML has no way to write these, and the drawing takes them as they are.
+    let unwritable = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    Ok(told(chart, &drawn.replace(unwritable, " ")))
 }
 
 /// Puts in what those need who do not see it, and the style sheet.

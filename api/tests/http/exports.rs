@@ -180,7 +180,7 @@ async fn a_backup_comes_back_in_an_empty_account_with_equal_results_and_twice_wi
     );
     let year = chrono::Utc::now().format("%Y").to_string();
     for path in [
-        "/api/me/owned?archived=all&sort=name",
+        "/api/me/owned?archived=all&sort=added",
         "/api/me/preorders?sort=name",
         "/api/me/wishlist",
         "/api/me/locations",

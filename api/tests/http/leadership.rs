@@ -130,6 +130,8 @@ impl Load {
 
     /// Ends the writing, and checks that everything acknowledged is there once, as a fresh fold has it.
     async fn judge(mut self, db: &TestDb) {
+        let written = async || self.acknowledged.lock().unwrap().figures.len() > 10;
+        eventually("enough is written to show something", written).await;
         self.stop.store(true, Ordering::Relaxed);
         let rest = async {
             while let Some(ended) = self.writers.join_next().await {
@@ -140,7 +142,6 @@ impl Load {
         let head = scalar(db, HEAD).await;
         eventually("everything is folded", async || scalar(db, REACHED).await >= head).await;
         let acknowledged = std::mem::take(&mut *self.acknowledged.lock().unwrap());
-        assert!(acknowledged.figures.len() > 10, "too little was written to show anything");
         for (table, ids) in [("figures", &acknowledged.figures), ("owned_items", &acknowledged.pieces)] {
             let lost: Vec<String> = sqlx::query_scalar(&format!(
                 "SELECT asked FROM UNNEST($1) AS asked WHERE NOT EXISTS \

@@ -175,12 +175,8 @@ async fn a_collector_that_is_away_hinders_nobody_and_is_complained_of_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn log_lines_carry_the_correlation_id_of_the_request_or_of_the_job() {
+async fn log_lines_carry_the_correlation_id_of_the_request_or_of_the_run_of_a_job() {
     let (db, folder) = (TestDb::new().await, ScratchFolder::new());
-    sqlx::query("INSERT INTO tower_sessions VALUES ('old', '', '2020-01-01')")
-        .execute(&db.pool)
-        .await
-        .unwrap();
     let log = folder.path().join("log");
     let variables = [("LOG_FORMAT", "json"), ("RUST_LOG", "info,api=debug")];
     let server = serve(&db, &variables, Some(File::create(&log).unwrap()));
@@ -199,14 +195,14 @@ async fn log_lines_carry_the_correlation_id_of_the_request_or_of_the_job() {
     };
     let line = |message: &str| lines().into_iter().find(|line| line["message"] == message);
     eventually("a projection stops", async || line("a projection stopped").is_some()).await;
+    eventually("a job has run", async || line("a job has run").is_some()).await;
     assert!(server.stop(Signal::SIGTERM));
     let answered =
         lines().into_iter().find(|line| line["message"] == "answered" && line["status"] == 401).unwrap();
     assert_eq!(answered["span"]["correlation_id"], id);
     assert_eq!(answered["span"]["route"], "/api/me");
-    let cleaned = line("sessions that had run out were deleted").unwrap();
-    assert_eq!(cleaned["span"]["job"], "clean up");
-    cleaned["span"]["correlation_id"].as_str().unwrap().parse::<Uuid>().unwrap();
+    let ran = line("a job has run").unwrap();
+    ran["span"]["correlation_id"].as_str().unwrap().parse::<Uuid>().unwrap();
     let stopped = line("a projection stopped").unwrap();
     assert!(stopped["failure"].as_str().unwrap().contains("figure.sung_about"), "{stopped}");
 }

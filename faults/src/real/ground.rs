@@ -16,6 +16,9 @@ use uuid::Uuid;
 
 /// How many connections it takes; three servers with everything around them want about a hundred.
 pub const CONNECTIONS: u16 = 120;
+/// How often it is tried to fill the disk up, and how many bytes more are left free each time.
+const TRIES_TO_FILL: u64 = 20;
+const SPARED: u64 = 64 << 10;
 /// The size of the small disk.
 const DISK: &str = "size=900m";
 /// How long it may take to come back, loaded machine and recovery included.
@@ -192,22 +195,26 @@ impl Ground {
     /// When it has no disk of its own.
     pub fn fill(&self, but_for: u64) -> anyhow::Result<()> {
         ensure!(self.no_disk.is_none(), "there is no small disk");
-        let free = nix::sys::statvfs::statvfs(self.folder.path())?;
-        let free = free.blocks_available().saturating_mul(free.fragment_size());
-        let size = free.saturating_sub(but_for);
-        if size == 0 {
-            return Ok(());
-        }
         let ballast = self.folder.path().join("ballast");
         std::fs::create_dir_all(&ballast)?;
-        let status = Command::new("fallocate")
-            .args(["-l", &size.to_string()])
-            .arg(ballast.join(Uuid::now_v7().simple().to_string()))
-            .stderr(Stdio::null())
-            .status()
-            .context("fallocate")?;
-        // PostgreSQL may have been faster.
-        let _ = status;
+        // PostgreSQL may be faster and leave less than was just seen: then nothing is taken at all.
+        for spared in 0..TRIES_TO_FILL {
+            let free = nix::sys::statvfs::statvfs(self.folder.path())?;
+            let free = free.blocks_available().saturating_mul(free.fragment_size());
+            let size = free.saturating_sub(but_for).saturating_sub(spared.saturating_mul(SPARED));
+            if size == 0 {
+                break;
+            }
+            let filled = Command::new("fallocate")
+                .args(["-l", &size.to_string()])
+                .arg(ballast.join(Uuid::now_v7().simple().to_string()))
+                .stderr(Stdio::null())
+                .status()
+                .context("fallocate")?;
+            if filled.success() {
+                break;
+            }
+        }
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio_cron_scheduler::{JobBuilder, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 /// How often it is looked whether somebody asked a run to end.
 const LOOKED_EVERY: Duration = Duration::from_millis(500);
@@ -218,7 +219,9 @@ impl Jobs {
         let start = Start { job_name: job.name(), trigger, requested_by, scheduled_for };
         let Some(claim) = server_job_runs::begin(&self.0.pool, start).await? else { return Ok(None) };
         let run = claim.run.clone();
-        self.0.running.spawn(self.clone().carry_out(job.clone(), trigger, claim));
+        // Its lines are found by the id of the run.
+        let span = tracing::info_span!("background", correlation_id = %run.id, job = job.name());
+        self.0.running.spawn(self.clone().carry_out(job.clone(), trigger, claim).instrument(span));
         Ok(Some(run))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::support::Ledger;
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use domain::commands::{CatalogueFigure, ObserveMarket, SetWish, Unwish};
 use domain::figure::{Details, Observation, ObservedPrice, ObservedStore, Offer, Stock};
 use domain::ids::{CommandId, EntityId, FigureId, UserId};
@@ -52,7 +52,7 @@ impl Market {
     async fn new() -> Self {
         let ledger = Ledger::new().await;
         let fx = Fx::open(&ledger.db.pool).await.unwrap();
-        Self { ledger, fx, begun: Utc::now() }
+        Self { ledger, fx, begun: Utc::now().trunc_subsecs(6) }
     }
 
     fn policies(&self, all: Vec<Box<dyn Policy>>) -> Policies {
