@@ -245,6 +245,11 @@ impl CoteRows {
                 if row.counts_on(from) {
                     add(&mut changes, row.user_id, from, was, false);
                     add(&mut changes, row.user_id, from, Some((amount, &currency)), true);
+                    // A price of a day before it went: what goes is the new worth.
+                    if let Some(archived) = row.archived_on {
+                        add(&mut changes, row.user_id, archived, was, true);
+                        add(&mut changes, row.user_id, archived, Some((amount, &currency)), false);
+                    }
                 }
             }
             self.stand(figure, &currency, amount, seen_at)?;
