@@ -38,7 +38,8 @@ pub fn routes(state: &AppState) -> OpenApiRouter<AppState> {
 /// How the market price of a figure moved, as a chart.
 ///
 /// For whoever is signed in. In the currency of the prices; where there are several, in the one preferred, else in euro,
-/// at today's rates. An NSFW figure is not named to those who hide them.
+/// at today's rates. Of an NSFW figure those who hide them see neither name nor
+/// prices.
 #[utoipa::path(
     get,
     path = "/api/figures/{id}/prices.svg",
@@ -62,7 +63,11 @@ async fn chart(
 pub async fn drawn(state: &AppState, user: &User, id: &str) -> Result<Chart, Problem> {
     let viewer = Viewer { user_id: Some(user.id.uuid()), hides_nsfw: false };
     let figure = queries::find(&state.pool, id, viewer).await?.ok_or(FIGURE_NOT_FOUND)?;
-    let points = prices::history(&state.pool, figure.card.id, None, MOST_POINTS).await?;
+    let hidden = figure.card.is_nsfw && shown::hides_nsfw(user);
+    let points = match hidden {
+        true => Vec::new(),
+        false => prices::history(&state.pool, figure.card.id, None, MOST_POINTS).await?,
+    };
     let exchange = Exchange::of(state, user);
     let moves: Vec<(NaiveDate, Decimal, Currency)> = points
         .iter()
@@ -87,7 +92,6 @@ pub async fn drawn(state: &AppState, user: &User, id: &str) -> Result<Chart, Pro
     converted.reverse();
     converted.dedup_by_key(|(day, _)| *day);
     converted.reverse();
-    let hidden = figure.card.is_nsfw && shown::hides_nsfw(user);
     let name = if hidden { "this figure" } else { figure.card.name.as_str() };
     let missing = converted.len() < moves.len() && converted.is_empty();
     let said = |(day, amount): &(NaiveDate, Decimal)| {
@@ -97,6 +101,7 @@ pub async fn drawn(state: &AppState, user: &User, id: &str) -> Result<Chart, Pro
         (Some(first), Some(last)) => {
             format!("From {} to {}, in {} moves.", said(first), said(last), converted.len())
         }
+        _ if hidden => "It is NSFW, and you hide such figures.".to_owned(),
         _ if missing => "Its prices cannot be converted for want of rates.".to_owned(),
         _ => "No market price is known yet.".to_owned(),
     };

@@ -357,6 +357,9 @@ async fn hidden_figures_are_not_named_and_their_worth_still_counts() {
         page["items"].as_array().unwrap().iter().map(|p| p["figure"]["name"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(names().await, ["Secret", "Mina"]);
+    asked(&app, &secret, at(ago(10)), "100", Currency::Eur).await;
+    let chart = format!("/api/figures/{secret}/prices.svg");
+    assert!(alice.get(&chart).await.text.contains("100.00 EUR"), "or what is hidden below was never there");
     alice.patch("/api/me", json!({"nsfw_visibility": "hide"})).await.ok();
     assert_eq!(names().await, ["Mina"]);
     let worth = alice.get("/api/me/cote?explain=1").await.ok();
@@ -369,6 +372,8 @@ async fn hidden_figures_are_not_named_and_their_worth_still_counts() {
     ] {
         assert!(!alice.get(path).await.text.contains("Secret"), "{path}");
     }
+    let hidden = alice.get(&chart).await.text;
+    assert!(!hidden.contains("Secret") && !hidden.contains("100.00"), "{hidden}");
 }
 
 #[tokio::test]
