@@ -14,14 +14,15 @@ pub struct Ground {
     cluster: Cluster,
     /// Whether the run is to be short.
     pub quick: bool,
+    keep: bool,
 }
 
 impl Ground {
     /// Makes or starts the cluster of a folder.
-    pub async fn new(folder: &Path, quick: bool) -> anyhow::Result<Self> {
+    pub async fn new(folder: &Path, quick: bool, keep: bool) -> anyhow::Result<Self> {
         let options = ClusterOptions { max_connections: 300, ..ClusterOptions::default() };
         let cluster = Cluster::join_or_start_with(folder, options).await?;
-        Ok(Self { cluster, quick })
+        Ok(Self { cluster, quick, keep })
     }
 
     /// How to connect to a database.
@@ -61,8 +62,11 @@ impl Ground {
         Ok(())
     }
 
-    /// Drops databases.
+    /// Drops databases, unless they are to be kept.
     pub async fn drop(&self, names: &[&str]) -> anyhow::Result<()> {
+        if self.keep {
+            return Ok(());
+        }
         for name in names {
             self.maintain(&[&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")]).await?;
         }

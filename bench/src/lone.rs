@@ -55,8 +55,8 @@ impl Scenario for Lone {
             heads: ["one client", "time of a command", "× plain SQL"].map(str::to_owned).to_vec(),
             rows: rows.collect(),
             notes: vec![format!(
-                "Medians of {rounds} interleaved rounds of {count} commands, until all read models hold them. \
-                 The other process is the server itself, on the same database."
+                "Medians of {rounds} interleaved rounds of {count} commands, until every read model holds them \
+                 that answers are read from. The other process is the server itself, on the same database."
             )],
             goals: vec![
                 Goal::at_most("one client: ours / plain SQL, time", ours / plain, 1.0, " ×"),

@@ -13,6 +13,7 @@
 mod commands;
 mod cpu;
 mod ground;
+mod growth;
 mod history;
 mod lives;
 mod lone;
@@ -42,13 +43,16 @@ struct Arguments {
     /// A run of under three minutes.
     #[arg(long)]
     quick: bool,
-    /// Only these parts: commands, lone, streams, rebuild, queries, memory. Nothing is written to
-    /// docs/benchmarks.md then.
+    /// Only these parts: commands, lone, streams, rebuild, queries, growth, memory. Nothing is
+    /// written to docs/benchmarks.md then.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Where the PostgreSQL of the benchmark keeps its data.
     #[arg(long, default_value = "target/bench-data")]
     folder: PathBuf,
+    /// Leave the databases there, to look at them by hand.
+    #[arg(long)]
+    keep: bool,
 }
 
 fn scenarios() -> Vec<Box<dyn Scenario>> {
@@ -58,9 +62,14 @@ fn scenarios() -> Vec<Box<dyn Scenario>> {
         Box::new(streams::Streams),
         Box::new(rebuild::Rebuild),
         Box::new(queries::Queries),
+        Box::new(growth::Growth),
         Box::new(memory::Memory),
     ]
 }
+
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BEGIN: &str = "<!-- measured: begin -->";
 const END: &str = "<!-- measured: end -->";
@@ -84,7 +93,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::ERROR).init();
     let arguments = Arguments::parse();
     std::fs::create_dir_all(&arguments.folder)?;
-    let ground = Ground::new(&arguments.folder, arguments.quick).await?;
+    let ground = Ground::new(&arguments.folder, arguments.quick, arguments.keep).await?;
     // Interrupted, it still ends the servers that it started, and the cluster.
     let outcome = tokio::select! {
         outcome = measure(&ground, &arguments) => outcome,

@@ -50,7 +50,13 @@ pub async fn sign_in(
 async fn session(pool: &PgPool, store: Arc<PostgresStore>, id: UserId) -> anyhow::Result<(UserId, String)> {
     let user = users::by_id(pool, id).await?.context("an account that was just made")?;
     let session = Session::new(None, store, None);
-    let signed_in = json!({"user_id": id, "generation": user.session_generation, "renewed_at": Utc::now()});
+    let begun = sessions::begin(pool, id, "password", None, sessions::Lifetimes::default()).await?;
+    let signed_in = json!({
+        "user_id": id,
+        "generation": user.session_generation,
+        "renewed_at": Utc::now(),
+        "session": begun,
+    });
     session.insert("signed_in", signed_in).await?;
     session.save().await?;
     let token = session.id().context("a session that was saved")?;

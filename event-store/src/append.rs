@@ -7,6 +7,7 @@
 
 use crate::commit::{Batch, Broken, Proof, simple, was_committed};
 use crate::memory::Memory;
+use crate::planning::BY_KEYS;
 use crate::spans::SPANS;
 use crate::store::{FoldInside, Options};
 use crate::{crash, crash_point, stall_point, subscribe};
@@ -144,6 +145,18 @@ impl Queue {
     }
 }
 
+/// How long an appender waits at most for commands that may come.
+const LONGEST_GATHERING: Duration = Duration::from_millis(3);
+/// When none has come for so long, none is waited for.
+const QUIET: Duration = Duration::from_micros(200);
+
+/// What the last batch was like.
+#[derive(Default)]
+struct Written {
+    commands: usize,
+    took: Duration,
+}
+
 /// The task that writes.
 pub(crate) struct Appender {
     jobs: mpsc::Receiver<Job>,
@@ -169,7 +182,7 @@ impl Appender {
         let (sender, jobs) = mpsc::channel(options.queue_length.max(1));
         let appender = Self {
             jobs,
-            connect: connect.application_name("figure-ledger appender"),
+            connect: connect.application_name("figure-ledger appender").options(BY_KEYS),
             connection: None,
             batch_events: options.batch_events,
             batch_bytes: options.batch_bytes,
@@ -191,6 +204,7 @@ impl Appender {
 
     async fn run(mut self) {
         let mut held = None;
+        let mut last = Written::default();
         loop {
             let first = match held.take() {
                 Some(job) => job,
@@ -199,24 +213,44 @@ impl Appender {
                     None => break,
                 },
             };
-            // Commands that the last commit woke are about to queue: let them.
             tokio::task::yield_now().await;
             stall_point!("append.collect");
-            let (mut events, mut bytes) = (first.append.events.len(), first.bytes);
-            let mut batch = vec![first];
+            let batch;
+            (batch, held) = self.gather(first, &last).await;
+            last.commands = batch.len();
+            let began = Instant::now();
+            self.write(batch).await;
+            last.took = began.elapsed();
+        }
+        if let Some(connection) = self.connection {
+            let _ = connection.close().await;
+        }
+    }
+
+    /// Takes what has queued, up to the bounds; what does not fit is the second part of the answer.
+    ///
+    /// Those whose commands the last commit has answered are about to send their next ones: a commit for the
+    /// first of them alone would let all others wait for two. So it waits until as many have queued, but no
+    /// longer than they keep coming, and no longer than a good part of what the commit takes.
+    async fn gather(&mut self, first: Job, last: &Written) -> (Vec<Job>, Option<Job>) {
+        let (mut events, mut bytes) = (first.append.events.len(), first.bytes);
+        let mut batch = vec![first];
+        let until = Instant::now() + (last.took / 2).min(LONGEST_GATHERING);
+        let mut quiet = Instant::now() + QUIET;
+        loop {
             while let Ok(job) = self.jobs.try_recv() {
                 events += job.append.events.len();
                 bytes += job.bytes;
                 if events > self.batch_events || bytes > self.batch_bytes {
-                    held = Some(job);
-                    break;
+                    return (batch, Some(job));
                 }
                 batch.push(job);
+                quiet = Instant::now() + QUIET;
             }
-            self.write(batch).await;
-        }
-        if let Some(connection) = self.connection {
-            let _ = connection.close().await;
+            if batch.len() >= last.commands || Instant::now() >= until.min(quiet) {
+                return (batch, None);
+            }
+            tokio::task::yield_now().await;
         }
     }
 

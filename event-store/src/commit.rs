@@ -84,6 +84,11 @@ pub trait InlineFold: Send + Sync {
         compound: &mut Compound,
     ) -> Result<(), FoldFailed>;
 
+    /// What the notification of the batch tells other processes after the head, once it was folded.
+    fn announces(&self) -> String {
+        String::new()
+    }
+
     /// Told once after each call of [`fold`](Self::fold) whether its writes were committed, before anybody is
     /// told of the events.
     fn settled(&self, committed: bool) {
@@ -388,7 +393,11 @@ impl<'a> Batch<'a> {
         }
         crash_point!("append.before_commit");
         let commit = match events.last() {
-            Some(last) => format!("NOTIFY {CHANNEL}, '{}'; COMMIT", last.position),
+            Some(last) => {
+                let folded = if self.folding { fold.map(|fold| fold.announces()) } else { None };
+                let told = format!("{} {}", last.position, folded.unwrap_or_default()).replace('\'', "''");
+                format!("NOTIFY {CHANNEL}, '{}'; COMMIT", told.trim_end())
+            }
             None => "COMMIT".to_owned(),
         };
         // Whatever error comes now, even one from the server, it may come after the commit took place.

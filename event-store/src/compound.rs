@@ -73,6 +73,15 @@ impl Compound {
         self.premise = Some(sql);
     }
 
+    /// Sends everything in a transaction of the caller's; whether every counted part counted as it should.
+    /// Unless it did, the transaction is to be rolled back.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn write(self, connection: &mut PgConnection) -> Result<bool, Error> {
+        Ok(matches!(self.run(connection).await?, Ran::Done))
+    }
+
     /// Sends everything. Unless it is done, the transaction is to be rolled back.
     pub(crate) async fn run(self, connection: &mut PgConnection) -> Result<Ran, Error> {
         for (sql, arguments) in self.earlier {

@@ -70,6 +70,14 @@ pub(crate) async fn pause(point: &'static str, time: Duration) {
     }
 }
 
+/// Waits for something that happens as time passes; in a simulation, until it says so.
+pub async fn wait<T>(point: &'static str, something: impl Future<Output = T> + Send) {
+    match step(point) {
+        Some(step) => step.await,
+        None => drop(something.await),
+    }
+}
+
 /// Marks a point at which the process dies when `FIGURE_LEDGER_CRASH_AT=name[:pass]` asks for it, and at
 /// which a simulation may hold the task. For async code.
 #[macro_export]

@@ -30,7 +30,7 @@ const BLANK: &str = r#"
 impl EventStore {
     /// Ends a person's collection, and with it everything they can still do to their pre-orders: every command
     /// on either checks the version of this stream. Gives the position of `collection.person_erased`, also when
-    /// it stood there already. It needs no state, so an event that nobody can read is no hindrance.
+    /// it stood there already. The event carries the correlation id of the request. It needs no state, so an event that nobody can read is no hindrance.
     ///
     /// # Errors
     /// `Busy`, `Contended`, `Unavailable`, `Rejected`, `OutcomeUnknown`: call it again in a moment.
@@ -38,6 +38,7 @@ impl EventStore {
         &self,
         person: UserId,
         asked_by: Option<UserId>,
+        correlation_id: Option<Uuid>,
     ) -> Result<Position, ExecuteError> {
         let stream = StreamId::Collection(person);
         for _ in 0..TRIES {
@@ -50,7 +51,7 @@ impl EventStore {
             let metadata = Metadata {
                 actor: asked_by,
                 command_id: CommandId(Uuid::now_v7()),
-                correlation_id: None,
+                correlation_id,
                 causation_id: None,
             };
             let (append, _) = numbered(read, vec![(stream.clone(), Some(person), event)], metadata)?;

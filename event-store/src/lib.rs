@@ -15,6 +15,7 @@
 //! | `cache.rs`, `snapshot.rs` | states kept in memory and beside the log |
 //! | `read.rs`, `rows.rs` | reading in global order and by stream, folding states |
 //! | `owner.rs` | reading one person's events |
+//! | `planning.rs` | how the statements that write are planned |
 //! | `inspect.rs` | looking at the raw log |
 //! | `erase.rs` | taking a person out of the log |
 //! | `subscribe.rs` | learning of new events |
@@ -38,6 +39,7 @@ mod framework;
 mod inspect;
 mod memory;
 mod owner;
+mod planning;
 mod read;
 mod records;
 mod rows;
@@ -55,8 +57,9 @@ pub use execute::{Executed, Execution, Idempotency};
 pub use framework::{LedgerAggregate, LoadedAggregate};
 pub use inspect::{EventFilter, LogCounts, RawEvent};
 pub use owner::OwnPage;
+pub use planning::BY_KEYS;
 pub use read::EventChunks;
 pub use records::RECORDS_KEPT;
 pub use spans::SPANS;
 pub use store::{EventStore, Options};
-pub use subscribe::CHANNEL;
+pub use subscribe::{CHANNEL, notified};

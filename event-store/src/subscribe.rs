@@ -9,8 +9,17 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// The channel on which every append that wrote events notifies; the payload is the new head.
+/// The channel on which every append that wrote events notifies; the payload is understood by [`notified`].
 pub const CHANNEL: &str = "figure_ledger_log";
+
+/// What a notification of an append tells: the new head, and what was folded inside ([`InlineFold::announces`]).
+///
+/// [`InlineFold::announces`]: crate::InlineFold::announces
+#[must_use]
+pub fn notified(payload: &str) -> Option<(Position, &str)> {
+    let (position, folded) = payload.split_once(' ').unwrap_or((payload, ""));
+    Some((Position(position.parse().ok()?), folded))
+}
 
 /// After so long without a word a connection may be dead without anybody having said so.
 const QUIET: Duration = Duration::from_secs(30);
@@ -69,8 +78,8 @@ async fn listen_once(
     ask(pool, head).await;
     while let Ok(heard) = tokio::time::timeout(QUIET, listener.try_recv()).await {
         let notification = heard?.ok_or(sqlx::Error::WorkerCrashed)?;
-        if let Ok(position) = notification.payload().parse() {
-            advance(head, Position(position));
+        if let Some((position, _)) = notified(notification.payload()) {
+            advance(head, position);
         }
     }
     Ok(())
@@ -82,5 +91,17 @@ impl EventStore {
     /// append within milliseconds while notifications arrive, else within `poll_every`.
     pub fn subscribe(&self) -> watch::Receiver<Position> {
         self.inner.head.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notification_tells_the_head_and_what_was_folded() {
+        assert_eq!(notified("42"), Some((Position(42), "")));
+        assert_eq!(notified("42 collection activity"), Some((Position(42), "collection activity")));
+        assert_eq!(notified("soon"), None);
     }
 }

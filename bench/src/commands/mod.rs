@@ -345,8 +345,9 @@ fn section(levels: &[(usize, usize)], rounds: usize, measured: &[Measured]) -> S
         rows: rows.collect(),
         notes: vec![format!(
             "Medians of {rounds} interleaved rounds, after one to warm up. Every command adds a piece of a \
-             wished figure, by another user each time. CPU is processor time for one command with the most \
-             clients."
+             wished figure, by another user each time. A command of ours is answered when pieces, wishes, the feed \
+             and the catalogue can be read; a round ends when all other read models hold it too. CPU is \
+             processor time for one command with the most clients."
         )],
         goals,
     }

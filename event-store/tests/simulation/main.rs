@@ -11,7 +11,7 @@
 //! | `SIM_SCHEDULES` | how many schedules, 60 unless said; with it, from a random seed on |
 //! | `SIM_TOLD` | anything: tells every schedule step by step |
 //!
-//! Policies will be one more kind of task of a process, with their checkpoints beside the command records.
+//! Policies, which this crate does not know, are led through theirs in `workers/tests/workers/policies_stepped.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod board;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 /// Everything that erasing does to the log.
 async fn erase(store: &EventStore, person: UserId) -> Position {
-    let end = store.end_person(person, None).await.unwrap();
+    let end = store.end_person(person, None, None).await.unwrap();
     let mut from = end;
     while let Some(position) = store.begin_blanking().await.unwrap().blank(person, from, 7).await.unwrap() {
         assert!(position < from);
@@ -158,7 +158,7 @@ async fn a_snapshot_saved_late_does_not_bring_the_person_back() {
     .fetch_one(&db.pool)
     .await
     .unwrap();
-    let end = store.end_person(anna, None).await.unwrap();
+    let end = store.end_person(anna, None, None).await.unwrap();
     let mut saving = db.pool.begin().await.unwrap();
     sqlx::query("SELECT FROM events WHERE event_id = $1 FOR SHARE")
         .bind(saved.4)

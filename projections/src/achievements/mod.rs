@@ -7,12 +7,12 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use queries::{Locked, Unlocked, of_user};
+pub use queries::{Locked, Unlocked, of_user, unlocked_at};
 pub use rows::{
     AchievementRow, AchievementRows, CountedPieceRow, CounterRow, FigureFactsRow, MergedEntityRow,
 };
 
-use crate::engine::{FoldError, Projection};
+use crate::engine::{FoldError, Projection, Timing};
 use domain::stream::Recorded;
 
 /// The read model of the achievements.
@@ -23,6 +23,8 @@ impl Projection for Achievements {
     const VERSION: u32 = 1;
     const DDL: &'static str = include_str!("../../../migrations/read-models/achievements.sql");
     const READS: &'static [&'static str] = &["collection", "preorder", "figure", "entity"];
+    // No answer to a command is read from it.
+    const TIMING: Timing = Timing::After;
     type Rows = AchievementRows;
 
     fn fold(rows: &mut AchievementRows, event: &Recorded) -> Result<(), FoldError> {

@@ -4,8 +4,9 @@ use super::catalogue::{ACHIEVEMENTS, Achievement, Family, by_code};
 use super::fold::counter;
 use chrono::{DateTime, Utc};
 use domain::ids::UserId;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use std::collections::{HashMap, HashSet};
+use uuid::Uuid;
 
 /// Something that a person unlocked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,4 +78,25 @@ pub async fn of_user(
         .collect();
     next.sort_by_key(|one| (one.remaining, one.achievement.threshold, one.achievement.code));
     Ok((done, next))
+}
+
+/// What was unlocked at a moment, by this person or, without one, by anybody: each with who did. An achievement keeps
+/// the moment of the event that unlocked it for good, so the answer to an event is always the same.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn unlocked_at(
+    connection: &mut PgConnection,
+    user: Option<UserId>,
+    at: DateTime<Utc>,
+) -> sqlx::Result<Vec<(UserId, Achievement)>> {
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "SELECT user_id, code FROM achievements WHERE ($1::uuid IS NULL OR user_id = $1) AND unlocked_at = $2 \
+         ORDER BY user_id, code",
+    )
+    .bind(user.map(UserId::uuid))
+    .bind(at)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().filter_map(|(user, code)| Some((UserId(user), *by_code(&code)?))).collect())
 }

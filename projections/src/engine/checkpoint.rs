@@ -1,6 +1,7 @@
 //! The checkpoint rows: how far each projection is, and whether it may go on.
 
 use super::fold::Failure;
+use super::seats::Seated;
 use chrono::{DateTime, Utc};
 use domain::stream::Position;
 use event_store::Compound;
@@ -116,12 +117,24 @@ pub(super) async fn advance(
     .await
 }
 
-/// Where a projection was left by who folds it inside the append.
+/// Where a projection was left by whoever folds several at once.
 pub(super) struct Left {
     pub name: &'static str,
     pub version: u32,
     pub position: Position,
     pub updated_at: DateTime<Utc>,
+}
+
+impl Left {
+    /// By one that has a seat.
+    pub fn by(seated: &Seated) -> Self {
+        Self {
+            name: seated.definition.name,
+            version: seated.definition.version,
+            position: seated.position,
+            updated_at: seated.updated_at,
+        }
+    }
 }
 
 /// Moves several on, all of them or, when one is not as it was left, none.

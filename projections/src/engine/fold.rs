@@ -111,7 +111,12 @@ impl<F: Folding + ?Sized> Fold<F> {
 
     /// Whether it reads any of these events.
     pub fn reads_any(&self, events: &[Recorded]) -> bool {
-        events.iter().any(|event| self.reads.contains(&event.stream.aggregate_type()))
+        events.iter().any(|event| self.reads(event))
+    }
+
+    /// Whether it reads this event.
+    pub fn reads(&self, event: &Recorded) -> bool {
+        self.reads.contains(&event.stream.aggregate_type())
     }
 
     fn one(&mut self, entry: Result<&Recorded, &Undecodable>) -> Result<(), Failure> {

@@ -1,13 +1,14 @@
 //! The read models of one process: what folds them and what is known of them.
 
 use super::checkpoint::{self, State};
-use super::inline::Inline;
 use super::projection::Definition;
 use super::replay::Replayed;
+use super::seats::Seats;
 use super::tables;
 use domain::stream::Position;
-use event_store::{EventStore, StoreError};
+use event_store::{BY_KEYS, EventStore, StoreError};
 use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,17 +102,21 @@ pub(super) struct Progress {
 
 pub(super) struct Inner {
     pub store: EventStore,
-    /// For the folds: their commits need not reach the disk at once, since rows and checkpoint are lost
-    /// together and folded again.
+    /// For the live folds, which find rows by their keys.
     pub pool: PgPool,
+    /// For whoever reads or makes whole tables. As in the pool, commits need not reach the disk at once: rows
+    /// and checkpoint are lost together and folded again.
+    pub connect: PgConnectOptions,
     pub definitions: Vec<Definition>,
     pub options: Options,
     pub progress: watch::Sender<BTreeMap<&'static str, Progress>>,
+    /// Rung when other processes are to be told of progress.
+    pub untold: Notify,
     pub leading: AtomicBool,
     /// The projections that this process folds.
     pub folding: Mutex<BTreeSet<&'static str>>,
-    /// Those that are folded inside the append.
-    pub inline: Inline,
+    /// Those that are folded several at once.
+    pub seats: Seats,
     /// Rung when a checkpoint was changed by hand.
     pub bell: Notify,
     /// The rebuilds of this process that are under way, whoever asked for them.
@@ -138,24 +143,26 @@ impl Projections {
     ) -> Result<Self, EngineError> {
         tables::install(pool, &definitions).await?;
         let size = u32::try_from(definitions.len()).unwrap_or(u32::MAX).saturating_add(4);
-        let connect = pool.connect_options().as_ref().clone();
+        let connect = pool
+            .connect_options()
+            .as_ref()
+            .clone()
+            .application_name("figure-ledger projections")
+            .options([("synchronous_commit", "off"), ("idle_in_transaction_session_timeout", "4s")]);
         // As wary of dead connections as the pool that is given.
-        let folding = pool.options().clone().max_connections(size).connect_lazy_with(
-            connect.application_name("figure-ledger projections").options([
-                ("synchronous_commit", "off"),
-                ("idle_in_transaction_session_timeout", "4s"),
-                ("plan_cache_mode", "force_generic_plan"),
-            ]),
-        );
+        let folding = pool.options().clone().max_connections(size);
+        let folding = folding.connect_lazy_with(connect.clone().options(BY_KEYS));
         let inner = Inner {
             store,
             pool: folding,
+            connect,
             definitions,
             options,
             progress: watch::Sender::default(),
+            untold: Notify::new(),
             leading: AtomicBool::new(false),
             folding: Mutex::default(),
-            inline: Inline::default(),
+            seats: Seats::default(),
             bell: Notify::new(),
             rebuilding: Mutex::default(),
         };
@@ -210,11 +217,20 @@ impl Projections {
     /// Notes how far a projection is, and tells those who wait for it.
     pub(super) fn learn(&self, name: &str, progress: Progress) {
         let Ok(definition) = self.definition(name) else { return };
-        self.inner.progress.send_if_modified(|all| all.insert(definition.name, progress) != Some(progress));
+        let inner = &self.inner;
+        if inner.progress.send_if_modified(|all| all.insert(definition.name, progress) != Some(progress)) {
+            inner.untold.notify_one();
+        }
     }
 
     /// The same for several that are at one position.
     pub(super) fn learn_all(&self, names: &[&'static str], position: Position) {
+        self.learn_quietly(names, position);
+        self.inner.untold.notify_one();
+    }
+
+    /// The same when other processes need not be told of it.
+    pub(super) fn learn_quietly(&self, names: &[&'static str], position: Position) {
         let progress = Progress { position, state: State::Running };
         self.inner.progress.send_modify(|all| {
             for name in names {

@@ -17,7 +17,7 @@ use super::handle::Projections;
 use super::inline::FoldedInside;
 use super::log::Feed;
 use super::projection::Definition;
-use super::{rebuild, rebuilds, runner, upgrade, wait};
+use super::{rebuild, rebuilds, runner, together, upgrade, wait};
 use sqlx::{Connection, Executor, PgConnection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -75,7 +75,7 @@ enum Lost {
 /// lock: a query that waits for hours would keep PostgreSQL from clearing away old rows.
 async fn campaign(projections: &Projections) -> Result<Infallible, Lost> {
     let poll_every = projections.inner.options.poll_every;
-    let mut connection = PgConnection::connect_with(&projections.inner.pool.connect_options()).await?;
+    let mut connection = PgConnection::connect_with(&projections.inner.connect).await?;
     let silence = SILENCE.max(poll_every.saturating_mul(3));
     let limit = format!("SET idle_session_timeout = {}", silence.as_millis());
     connection.execute(limit.as_str()).await?;
@@ -175,7 +175,7 @@ impl<'p> Seat<'p> {
         let projections = self.projections.clone();
         self.tasks.spawn(async move {
             let cleared = async {
-                let mut own = PgConnection::connect_with(&projections.inner.pool.connect_options()).await?;
+                let mut own = PgConnection::connect_with(&projections.inner.connect).await?;
                 rebuild::clear_leftovers(&mut own).await?;
                 own.close().await
             };
@@ -188,7 +188,8 @@ impl<'p> Seat<'p> {
     fn fold(&mut self, definition: Definition) {
         let inner = &self.projections.inner;
         if self.inside.is_none() {
-            self.inside = Some(FoldedInside::begin(self.projections));
+            self.inside = Some(FoldedInside::begin(self.projections, &self.feed));
+            self.tasks.spawn(together::follow(self.projections.clone(), self.feed.clone()));
             self.tasks.spawn(wait::tell(self.projections.clone()));
         }
         if !self.leads {
@@ -203,7 +204,7 @@ impl<'p> Seat<'p> {
         let inner = &self.projections.inner;
         self.folded.remove(name);
         inner.folding.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        inner.inline.withdraw(name);
+        inner.seats.dismiss(name);
     }
 }
 

@@ -27,7 +27,9 @@
 //! | `checkpoint.rs`, `tables.rs` | the checkpoint rows; making and swapping tables |
 //! | `handle.rs` | [`Projections`]: the read models of a process; pause, resume, skip |
 //! | `lead.rs`, `runner.rs` | who folds, and the live fold |
-//! | `inline.rs` | folding inside the append, so that one commit makes a command durable and readable |
+//! | `seats.rs` | the projections at the head, with the rows that their folds asked for |
+//! | `inline.rs` | folding them inside the append, so that one commit makes a command durable and readable |
+//! | `together.rs` | folding in one transaction what they have left: what others appended, and what can wait |
 //! | `wait.rs` | reading one's own write |
 //! | `erasing.rs` | who still needs what a person's events said |
 //! | `as_of.rs` | folding a part of the log apart from the live tables |
@@ -51,12 +53,14 @@ mod rebuilds;
 mod replay;
 mod rows;
 mod runner;
+mod seats;
 mod spill;
 mod status;
 mod table;
 mod tables;
 #[cfg(test)]
 pub(crate) mod testing;
+mod together;
 mod upgrade;
 mod verify;
 mod wait;
@@ -68,7 +72,7 @@ pub use handle::{EngineError, Options, Projections};
 pub use lead::Running;
 pub(crate) use log::{Entry, position};
 pub(crate) use projection::row_set;
-pub use projection::{Definition, FoldError, Projection, RowSet};
+pub use projection::{Definition, FoldError, Projection, RowSet, Timing};
 pub use rebuild::{Rebuilding, Rebuilt};
 pub use rebuilds::{Rebuild, RebuildState, Stage};
 pub use replay::Replayed;

@@ -18,6 +18,8 @@ pub trait Projection: 'static {
     const DDL: &'static str;
     /// The aggregate types it reads; events of others pass it by, unread.
     const READS: &'static [&'static str] = &StreamId::TYPES;
+    /// When it folds what comes while it is at the head.
+    const TIMING: Timing = Timing::Inside;
     /// Its tables.
     type Rows: RowSet;
 
@@ -27,6 +29,15 @@ pub trait Projection: 'static {
     /// # Errors
     /// [`FoldError`]: the projection stops at this event. What it changed by then is undone.
     fn fold(rows: &mut Self::Rows, event: &Recorded) -> Result<(), FoldError>;
+}
+
+/// When a projection that is at the head folds what comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timing {
+    /// Inside the append: answers to commands are read from it, so a commit makes them durable and readable.
+    Inside,
+    /// Soon after it, several appends at a time: no answer to a command waits for it.
+    After,
 }
 
 /// Why an event cannot be folded.
@@ -86,6 +97,7 @@ pub struct Definition {
     /// The version of its tables and fold.
     pub version: u32,
     pub(super) ddl: &'static str,
+    pub(super) timing: Timing,
     pub(super) reads: &'static [&'static str],
     pub(super) rows: fn() -> Box<dyn Folding>,
 }
@@ -98,9 +110,16 @@ impl Definition {
             name: P::NAME,
             version: P::VERSION,
             ddl: P::DDL,
+            timing: P::TIMING,
             reads: P::READS,
             rows: || Box::new(Rows::<P>(P::Rows::default())),
         }
+    }
+
+    /// The aggregate types whose events it folds.
+    #[must_use]
+    pub const fn reads(&self) -> &'static [&'static str] {
+        self.reads
     }
 
     /// The names of its tables.

@@ -101,7 +101,7 @@ impl Projections {
         let head = self.inner.store.head().await?;
         let mut places = Vec::new();
         for definition in self.chosen(names)? {
-            let mut connection = PgConnection::connect_with(&self.inner.pool.connect_options()).await?;
+            let mut connection = PgConnection::connect_with(&self.inner.connect).await?;
             if !rebuilds::claim(&mut connection, definition.name).await? {
                 return Err(EngineError::Busy(definition.name));
             }
@@ -128,7 +128,7 @@ impl Projections {
     /// # Errors
     /// `Database`.
     pub async fn clear_leftovers(&self) -> Result<bool, EngineError> {
-        let mut connection = PgConnection::connect_with(&self.inner.pool.connect_options()).await?;
+        let mut connection = PgConnection::connect_with(&self.inner.connect).await?;
         let cleared = clear_leftovers(&mut connection).await;
         let _ = connection.close().await;
         Ok(cleared?)

@@ -3,9 +3,9 @@
 use super::checkpoint::{self, State};
 use super::fold::{Failure, Fold};
 use super::handle::{EngineError, Progress, Projections};
-use super::inline::{Live, Standing};
 use super::log::{Batch, Entry, Feed, position};
 use super::projection::Definition;
+use super::seats::{Seated, Standing};
 use chrono::{DateTime, Utc};
 use domain::stream::Position;
 use event_store::{SPANS, crash_point};
@@ -13,7 +13,6 @@ use sqlx::PgPool;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{Instrument, Span, field};
 use uuid::Uuid;
@@ -81,14 +80,12 @@ async fn follow_from_checkpoint(
         return Ok(());
     }
     let skips = checkpoint::skips(&mut *inner.pool.acquire().await?, definition.name).await?;
-    let mut head = inner.store.subscribe();
     let mut at = found.position;
     let mut updated_at = found.updated_at;
     loop {
-        head.borrow_and_update();
         let Some(batch) = feed.after(at).await? else {
             trouble.is_over(projections, definition).await;
-            return rest_at_head(projections, definition, skips, at, updated_at, &mut head).await;
+            return rest_at_head(projections, definition, skips, at, updated_at).await;
         };
         match apply(&inner.pool, definition, &skips, at, &batch).await? {
             Applied::Moved(to, when) => {
@@ -102,46 +99,39 @@ async fn follow_from_checkpoint(
     }
 }
 
-/// Lets the append fold it, until that is behind or the checkpoint was changed by somebody else.
+/// Lets those fold it who fold several at once, until they give it back or the checkpoint was changed by somebody
+/// else.
 async fn rest_at_head(
     projections: &Projections,
     definition: &Definition,
     skips: BTreeSet<Position>,
     at: Position,
     updated_at: DateTime<Utc>,
-    head: &mut watch::Receiver<Position>,
 ) -> Result<(), EngineError> {
     let inner = &projections.inner;
-    let mut returned = inner.inline.returned();
-    inner.inline.take_in(Live::new(*definition, skips, at, updated_at));
+    let mut seats = inner.seats.changes();
+    inner.seats.sit(Seated::new(*definition, skips, at, updated_at));
     loop {
         let rung = inner.bell.notified();
-        let changed = tokio::select! {
-            changed = head.changed() => changed.is_err(),
-            _ = returned.changed() => false,
+        let look = tokio::select! {
+            _ = seats.changed() => false,
             () = rung => true,
             () = sleep(inner.options.poll_every) => true,
         };
-        let newest = *head.borrow_and_update();
-        match inner.inline.standing(definition.name) {
-            // It is being folded; the end of that wakes this up again.
+        match inner.seats.standing(definition.name) {
+            // The end of that wakes this up again when it goes wrong.
             Standing::Busy => {}
-            Standing::At(position, updated_at) if position >= newest => {
-                if changed
+            Standing::Gone => return Ok(()),
+            Standing::At(position, updated_at) => {
+                if look
                     && !checkpoint::read(&mut *inner.pool.acquire().await?, definition.name)
                         .await?
                         .is_some_and(|row| row.is_left_at(definition.version, position, updated_at))
-                    && inner.inline.withdraw_unmoved(definition.name, position)
+                    && inner.seats.dismiss_unmoved(definition.name, position)
                 {
                     return Ok(());
                 }
             }
-            Standing::At(position, _) => {
-                if inner.inline.withdraw_unmoved(definition.name, position) {
-                    return Ok(());
-                }
-            }
-            Standing::Gone => return Ok(()),
         }
     }
 }

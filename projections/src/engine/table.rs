@@ -566,22 +566,34 @@ fn parameters(bound: usize, count: usize) -> String {
     (bound + 1..=bound + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The given keys as a table `wanted`, to be joined with `t`.
-fn given_keys<R: Row>(bound: usize) -> (String, String) {
+/// Finds the rows with the given keys one by one in the index of the key. A join would leave the planner the choice
+/// to walk through the whole table, which it makes while it takes the table for small, and keeps.
+fn found_by_keys<R: Row>(bound: usize, columns: &str) -> String {
     let (parameters, names) = (parameters(bound, R::KEY.len()), list(R::KEY, ", ", str::to_owned));
-    let wanted = format!("UNNEST({parameters}) AS wanted ({names})");
-    let joined = list(R::KEY, " AND ", |column| format!("t.{column} = wanted.{column}"));
-    (wanted, joined)
+    let same = list(R::KEY, " AND ", |column| format!("t.{column} = wanted.{column}"));
+    format!(
+        "SELECT found.* FROM UNNEST({parameters}) AS wanted ({names}) \
+         CROSS JOIN LATERAL (SELECT {columns} FROM {} AS t WHERE {same} OFFSET 0) AS found",
+        R::TABLE
+    )
 }
 
 fn load_by_keys<R: Row>() -> String {
-    let (wanted, joined) = given_keys::<R>(0);
-    format!("SELECT {} FROM {wanted} JOIN {} AS t ON {joined}", columns::<R>("t."), R::TABLE)
+    match R::KEY {
+        [key] => format!("SELECT {} FROM {} WHERE {key} = ANY($1)", columns::<R>(""), R::TABLE),
+        _ => found_by_keys::<R>(0, &columns::<R>("t.")),
+    }
 }
 
 pub(super) fn delete_by_keys<R: Row>(bound: usize) -> String {
-    let (wanted, joined) = given_keys::<R>(bound);
-    format!("DELETE FROM {} AS t USING {wanted} WHERE {joined}", R::TABLE)
+    match R::KEY {
+        [key] => format!("DELETE FROM {} WHERE {key} = ANY({})", R::TABLE, parameters(bound, 1)),
+        _ => format!(
+            "DELETE FROM {} WHERE ctid = ANY(ARRAY({}))",
+            R::TABLE,
+            found_by_keys::<R>(bound, "t.ctid")
+        ),
+    }
 }
 
 pub(super) fn upsert<R: Row>(bound: usize) -> String {
@@ -694,9 +706,14 @@ mod tests {
             "INSERT INTO links (id, parent, label) SELECT * FROM UNNEST($1, $2, $3) \
              ON CONFLICT (id) DO UPDATE SET parent = EXCLUDED.parent, label = EXCLUDED.label"
         );
+        assert_eq!(load_by_keys::<LinkRow>(), "SELECT id, parent, label FROM links WHERE id = ANY($1)");
+        assert_eq!(delete_by_keys::<LinkRow>(3), "DELETE FROM links WHERE id = ANY($4)");
+        row! { struct PairRow in "pairs", key(left: Uuid, right: Uuid) { label: String } }
         assert_eq!(
-            load_by_keys::<LinkRow>(),
-            "SELECT t.id, t.parent, t.label FROM UNNEST($1) AS wanted (id) JOIN links AS t ON t.id = wanted.id"
+            load_by_keys::<PairRow>(),
+            "SELECT found.* FROM UNNEST($1, $2) AS wanted (left, right) CROSS JOIN LATERAL \
+             (SELECT t.left, t.right, t.label FROM pairs AS t WHERE t.left = wanted.left AND \
+             t.right = wanted.right OFFSET 0) AS found"
         );
     }
 }

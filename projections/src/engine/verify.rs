@@ -44,7 +44,7 @@ impl Projections {
     ) -> Result<Vec<Verified>, EngineError> {
         let mut replays = Vec::new();
         for definition in self.chosen(names)? {
-            let mut site = PgConnection::connect_with(&self.inner.pool.connect_options()).await?;
+            let mut site = PgConnection::connect_with(&self.inner.connect).await?;
             let begin = format!(
                 "SET idle_in_transaction_session_timeout = 0; \
                  SELECT pg_advisory_lock_shared({VERIFY_LOCK}, 0)"

@@ -2,6 +2,7 @@
 
 use super::checkpoint::State;
 use super::handle::{Progress, Projections};
+use super::projection::Timing;
 use domain::stream::Position;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use std::collections::BTreeMap;
@@ -45,6 +46,9 @@ impl Projections {
             if hopeless || Instant::now() >= deadline {
                 return Waited::Behind(behind.into_iter().map(|(name, _)| name.to_owned()).collect());
             }
+            if behind.iter().any(|(name, _)| self.can_wait(name)) {
+                self.inner.seats.call();
+            }
             let until = deadline.min(Instant::now() + LOOK_EVERY);
             let moved = timeout_at(until, progress.changed()).await;
             if moved.is_err()
@@ -54,6 +58,12 @@ impl Projections {
                 tracing::debug!(%error, "the checkpoints could not be read");
             }
         }
+    }
+}
+
+impl Projections {
+    fn can_wait(&self, name: &str) -> bool {
+        self.definition(name).is_ok_and(|definition| definition.timing == Timing::After)
     }
 }
 
@@ -69,13 +79,14 @@ fn behind<'n>(
         .collect()
 }
 
-/// Tells other processes how far this one has folded. Apart from the folds' transactions, since a
-/// notification takes a lock that all of them would queue for.
+/// Tells other processes how far this one has folded, but for what its appends tell. Apart from the folds'
+/// transactions, since a notification takes a lock that all of them would queue for.
 pub(super) async fn tell(projections: Projections) {
-    let mut progress = projections.inner.progress.subscribe();
     loop {
-        let message = progress
-            .borrow_and_update()
+        let message = projections
+            .inner
+            .progress
+            .borrow()
             .iter()
             .filter(|(name, _)| projections.folds(name))
             .map(|(name, known)| format!("{name}={}={}", known.position, known.state.as_str()))
@@ -89,9 +100,8 @@ pub(super) async fn tell(projections: Projections) {
         if let Err(error) = told {
             tracing::debug!(%error, "other processes could not be told of the read models");
             sleep(LOOK_EVERY).await;
-        }
-        if progress.changed().await.is_err() {
-            return;
+        } else {
+            projections.inner.untold.notified().await;
         }
     }
 }
@@ -99,7 +109,7 @@ pub(super) async fn tell(projections: Projections) {
 /// Learns from the process that folds how far it is.
 pub(super) async fn listen(projections: Projections) {
     // A pool of its own: a listener keeps its connection for good.
-    let connect = projections.inner.pool.connect_options().as_ref().clone();
+    let connect = projections.inner.connect.clone();
     let own = PgPoolOptions::new()
         .max_connections(1)
         .connect_lazy_with(connect.application_name("figure-ledger projections listener"));
@@ -114,12 +124,20 @@ pub(super) async fn listen(projections: Projections) {
 async fn listen_once(projections: &Projections, own: &sqlx::PgPool) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(own).await?;
     listener.eager_reconnect(false);
-    listener.listen(CHANNEL).await?;
+    listener.listen_all([CHANNEL, event_store::CHANNEL]).await?;
     while let Some(notification) = listener.try_recv().await? {
+        let payload = notification.payload();
         // What this process folds itself, it knows better.
-        let told = notification.payload().split(' ').filter_map(told);
-        for (name, progress) in told.filter(|(name, _)| !projections.folds(name)) {
-            projections.learn(name, progress);
+        if notification.channel() == CHANNEL {
+            for (name, progress) in payload.split(' ').filter_map(told) {
+                if !projections.folds(name) {
+                    projections.learn(name, progress);
+                }
+            }
+        } else if let Some((position, folded)) = event_store::notified(payload) {
+            for name in folded.split(' ').filter(|name| !projections.folds(name)) {
+                projections.learn(name, Progress { position, state: State::Running });
+            }
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ mod tests;
 
 pub use rows::{MergedStoreRow, PricePointRow, ProviderPriceRow, Rows, StoreStockRow};
 
-use crate::engine::{FoldError, Projection};
+use crate::engine::{FoldError, Projection, Timing};
 use domain::entity::{EntityEvent, EntityKind};
 use domain::stream::{Event, Recorded, StreamId};
 
@@ -20,6 +20,8 @@ impl Projection for Prices {
     const VERSION: u32 = 1;
     const DDL: &'static str = include_str!("../../../migrations/read-models/prices.sql");
     const READS: &'static [&'static str] = &["figure", "entity"];
+    // No answer to a command is read from it.
+    const TIMING: Timing = Timing::After;
     type Rows = Rows;
 
     fn fold(rows: &mut Rows, event: &Recorded) -> Result<(), FoldError> {
