@@ -79,8 +79,12 @@ pub async fn keep_writing(
     Ok(answered)
 }
 
-/// Runs a command until it is answered for good. The answers get the statuses that HTTP would give them.
-async fn run<C: Command>(store: &EventStore, command: &C, key: String) -> anyhow::Result<Acknowledged> {
+/// Runs a command of the system's own until it is answered for good; it is recorded under the nil id. The answers
+/// get the statuses that HTTP would give them.
+///
+/// # Errors
+/// When the log answers what no log should.
+pub async fn run<C: Command>(store: &EventStore, command: &C, key: String) -> anyhow::Result<Acknowledged> {
     loop {
         let circumstances = Circumstances {
             actor: None,
@@ -104,7 +108,6 @@ async fn run<C: Command>(store: &EventStore, command: &C, key: String) -> anyhow
             }
             Err(error) => return Err(error.into()),
         };
-        // The system's own commands are recorded under the nil id.
         return Ok(Acknowledged { actor: Uuid::nil(), key, kind: C::NAME, status, position });
     }
 }

@@ -6,6 +6,8 @@ use crate::client::{Address, Person};
 use crate::generator::{Catalogue, Generator, NONSENSE, Role, Shared};
 use crate::history::{self, Seen};
 use crate::load::{Client, Tally, keep_asking, people};
+use crate::market::Market;
+use crate::notifications;
 use crate::report::Report;
 use crate::server::{Program, Server, Started};
 use anyhow::{Context, ensure};
@@ -131,6 +133,11 @@ pub async fn run(program: &Program, db: &TestDb, plan: Plan) -> anyhow::Result<R
     let mut server = stage.start(None).await?.map_err(|status| anyhow::anyhow!("died unasked: {status}"))?;
     stage.requests(REQUESTS_IN_PEACE, &mut server).await?;
     let (people, beside, others) = stage.end().await?;
+    notifications::reacted(&db.pool).await?;
+    let waiting = stage.market.take().map(|(market, _)| market.people()).unwrap_or_default();
+    let compared = notifications::check(&db.pool, &waiting).await?;
+    report.told = compared.told;
+    report.complaints.extend(compared.complaints);
     let left = std::mem::take(&mut *stage.leavers.lock().unwrap_or_else(PoisonError::into_inner));
     report.complaints.extend(checks::erased(&db.pool, &left.people).await?);
     let others = Others { forgotten: left.commands, ..others };
@@ -209,6 +216,7 @@ struct Stage<'a> {
     admin: Option<Person>,
     reader: Option<JoinHandle<anyhow::Result<Seen>>>,
     writer: Option<JoinHandle<anyhow::Result<Vec<Acknowledged>>>>,
+    market: Option<(Market, JoinHandle<anyhow::Result<()>>)>,
     shared: Shared,
     leavers: Arc<Mutex<Leavers>>,
     seed: u64,
@@ -232,6 +240,7 @@ impl<'a> Stage<'a> {
             admin: None,
             reader: None,
             writer: None,
+            market: None,
             shared: Shared::new(Catalogue::default().into()),
             leavers: Arc::default(),
             seed,
@@ -255,6 +264,10 @@ impl<'a> Stage<'a> {
         self.reader = Some(tokio::spawn(history::follow(self.db.options(), self.tally.clone())));
         let (pool, shared, tally) = (self.db.pool.clone(), self.shared.clone(), self.tally.clone());
         self.writer = Some(tokio::spawn(beside::keep_writing(pool, self.seed, shared, tally)));
+        let mut rng = StdRng::seed_from_u64(self.seed);
+        let market = Market::open(&[self.address.subscribe()], &mut rng, &self.tally).await?;
+        let looking = market.keep_looking(self.db.pool.clone(), self.seed, self.shared.clone());
+        self.market = Some((market, tokio::spawn(looking)));
         self.requests(REQUESTS_IN_PEACE, &mut server).await?;
         self.address.send_replace(None);
         server.kill()?;
@@ -292,6 +305,8 @@ impl<'a> Stage<'a> {
     fn nobody_gave_up(&self) -> anyhow::Result<()> {
         ensure!(self.clients.iter().all(|client| !client.is_finished()), "a client gave up");
         ensure!(self.writer.as_ref().is_none_or(|writer| !writer.is_finished()), "the other writer gave up");
+        let looking = self.market.as_ref().map(|(_, looking)| looking);
+        ensure!(looking.is_none_or(|looking| !looking.is_finished()), "whoever looks at stores gave up");
         Ok(())
     }
 
@@ -308,6 +323,9 @@ impl<'a> Stage<'a> {
             }
             if let Some(writer) = self.writer.take_if(|writer| writer.is_finished()) {
                 writer.await??;
+            }
+            if let Some((_, looking)) = self.market.take_if(|(_, looking)| looking.is_finished()) {
+                looking.await??;
             }
         }
         outcome
@@ -407,7 +425,12 @@ impl<'a> Stage<'a> {
             clients.push(client.await??);
         }
         let writer = self.writer.take().context("nobody wrote beside the server")?;
-        let beside = writer.await??;
+        writer.await??;
+        if let Some((_, looking)) = &mut self.market {
+            looking.await??;
+        }
+        let theirs: HashSet<Uuid> = clients.iter().map(|client| client.person.id).collect();
+        let beside = self.tally.told().into_iter().filter(|one| !theirs.contains(&one.actor)).collect();
         let reader = self.reader.take().context("nobody followed the log")?;
         Ok((clients, beside, Others { seen: reader.await??, ..Others::default() }))
     }
@@ -418,6 +441,7 @@ impl Drop for Stage<'_> {
         self.clients.iter().for_each(JoinHandle::abort);
         self.reader.iter().for_each(JoinHandle::abort);
         self.writer.iter().for_each(JoinHandle::abort);
+        self.market.iter().for_each(|(_, looking)| looking.abort());
     }
 }
 

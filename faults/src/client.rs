@@ -210,6 +210,17 @@ impl Person {
         read(builder.send().await.ok()?).await
     }
 
+    /// Reads something once from a server, without patience for anything.
+    ///
+    /// # Errors
+    /// When it is not answered by 200.
+    pub async fn read_once(&self, base: &str, path: &str) -> anyhow::Result<()> {
+        let answer = self.http.get(format!("{base}{path}")).send().await.context("no answer")?;
+        let status = answer.status();
+        ensure!(status.as_u16() == 200, "{path} answers {status} {}", answer.text().await?);
+        Ok(())
+    }
+
     /// Asks to be erased, and does not care for the answer.
     pub async fn leave(&self) {
         if let Ok(base) = self.base().await {

@@ -7,11 +7,13 @@
 //! | `generator.rs` | random requests, and a small model of what came of them |
 //! | `client.rs` | sending a request until it is answered |
 //! | `beside.rs` | another process that writes |
+//! | `market.rs` | prices and stock that move, and people who wait for them |
 //! | `load.rs` | people who ask one request after the other, and what they were told |
 //! | `campaign.rs` | servers that die at named points, one after another |
 //! | `real/` | three servers on a PostgreSQL of their own, and everybody around them |
 //! | `faults/` | what goes wrong there, one file per fault |
 //! | `history.rs` | what concurrent clients saw, and whether the log explains it |
+//! | `notifications.rs` | what people had to be told, reckoned from the log, and what they were told |
 //! | `checks.rs` | what must hold afterwards: the log, the acknowledged writes, the tables |
 //! | `report.rs` | what came of it |
 //!
@@ -30,6 +32,8 @@ pub mod faults;
 pub mod generator;
 pub mod history;
 pub mod load;
+pub mod market;
+pub mod notifications;
 pub mod real;
 pub mod report;
 pub mod server;

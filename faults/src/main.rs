@@ -92,7 +92,10 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         }
         seed = seed.wrapping_add(1);
     }
-    println!("{} refused, {} sent more than once", report.refused, report.repeated);
+    println!(
+        "{} refused, {} sent more than once, {} notifications as reckoned",
+        report.refused, report.repeated, report.told
+    );
     println!("struck: {:?}; died at: {:?}", report.struck, report.died_at);
     if !report.skipped.is_empty() {
         println!("SKIPPED: {:?}", report.skipped);

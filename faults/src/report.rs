@@ -17,6 +17,8 @@ pub struct Report {
     pub lost: usize,
     /// Commands in the log that nobody was told of.
     pub doubled: usize,
+    /// Notifications that people had to get, and got once.
+    pub told: usize,
     /// How often each fault of real processes took place.
     pub struck: BTreeMap<&'static str, u32>,
     /// Those that cannot be tried here.
@@ -38,6 +40,7 @@ impl Report {
         self.repeated += other.repeated;
         self.lost += other.lost;
         self.doubled += other.doubled;
+        self.told += other.told;
         self.skipped.extend(other.skipped);
         self.complaints.extend(other.complaints);
         for (all, more) in [(&mut self.struck, other.struck), (&mut self.died_at, other.died_at)] {

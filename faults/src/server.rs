@@ -14,6 +14,8 @@ use tokio::process::{Child, Command};
 
 /// Names the program to test, instead of the one that belongs to this build.
 const PROGRAM: &str = "FIGURE_LEDGER_BIN";
+/// The same for the program of a release to come.
+const NEXT_PROGRAM: &str = "FIGURE_LEDGER_NEXT_BIN";
 const CRASH_AT: &str = "FIGURE_LEDGER_CRASH_AT";
 /// How long the program may take until it can serve.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -38,17 +40,32 @@ impl Program {
     /// # Errors
     /// When it cannot be built or linked.
     pub fn find() -> anyhow::Result<Self> {
+        Self::find_build(Build { program: "figure-ledger", setting: PROGRAM, feature: None })
+    }
+
+    /// Finds the program of a release to come, which folds the figures otherwise: what
+    /// `FIGURE_LEDGER_NEXT_BIN` names, else a second build of the same sources, made when there is none or
+    /// sources are newer. That takes as long as building the last crates does.
+    ///
+    /// # Errors
+    /// When it cannot be built or linked.
+    pub fn find_next() -> anyhow::Result<Self> {
+        let (program, feature) = ("figure-ledger-next", Some("next-release"));
+        Self::find_build(Build { program, setting: NEXT_PROGRAM, feature })
+    }
+
+    fn find_build(which: Build) -> anyhow::Result<Self> {
         let profile = profile_folder()?;
         let own = profile.join("faults-runs");
         std::fs::create_dir_all(&own)?;
         let name = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7().simple());
         let log = own.join(format!("{name}.log"));
-        if let Some(path) = std::env::var_os(PROGRAM) {
+        if let Some(path) = std::env::var_os(which.setting) {
             return Ok(Self { path: path.into(), log, own: false, keep_log: AtomicBool::new(false) });
         }
-        let built = profile.join("figure-ledger");
+        let built = profile.join(which.program);
         if !is_fresh(&built) {
-            build(&profile)?;
+            build(&profile, &which)?;
         }
         let path = own.join(name);
         std::fs::hard_link(&built, &path)
@@ -246,6 +263,13 @@ impl Server {
     }
 }
 
+/// Which program is wanted.
+struct Build {
+    program: &'static str,
+    setting: &'static str,
+    feature: Option<&'static str>,
+}
+
 /// Cargo's folder for the profile of the running executable. Tests lie in `deps` within it.
 fn profile_folder() -> anyhow::Result<PathBuf> {
     let executable = std::env::current_exe()?;
@@ -281,7 +305,7 @@ fn newest(folder: &Path) -> SystemTime {
         .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-fn build(profile: &Path) -> anyhow::Result<()> {
+fn build(profile: &Path, which: &Build) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let target = profile.parent().context("cargo's target folder is missing")?;
     let profile = match profile.file_name().and_then(|name| name.to_str()) {
@@ -289,12 +313,13 @@ fn build(profile: &Path) -> anyhow::Result<()> {
         Some(name) => name,
     };
     let status = std::process::Command::new(cargo)
-        .args(["build", "--quiet", "--locked", "--package", "api", "--bin", "figure-ledger"])
+        .args(["build", "--quiet", "--locked", "--package", "api", "--bin", which.program])
+        .args(which.feature.map(|feature| format!("--features={feature}")))
         .args(["--profile", profile, "--target-dir"])
         .arg(target)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()
         .context("cargo cannot be run")?;
-    ensure!(status.success(), "figure-ledger cannot be built");
+    ensure!(status.success(), "{} cannot be built", which.program);
     Ok(())
 }

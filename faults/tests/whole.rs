@@ -26,6 +26,7 @@ async fn whatever_dies_what_was_acknowledged_stands_once_and_live_is_rebuild_is_
     let reached: BTreeSet<&str> = report.died_at.keys().copied().collect();
     assert_eq!(reached, POINTS.iter().copied().collect(), "seed {}: not every point was reached", plan.seed);
     assert!(report.repeated > 0, "nothing was ever asked twice");
+    assert!(report.told > 20, "only {} things had to be told", report.told);
     assert!(report.acknowledged > 300, "only {} writes were accepted", report.acknowledged);
 }
 

@@ -3,35 +3,42 @@
 
 -- As far as worth goes, every piece, those on pre-order and archived ones too.
 CREATE TABLE cote_pieces (
-    piece_id       uuid           NOT NULL,
-    user_id        uuid           NOT NULL,
-    figure_id      uuid           NOT NULL,
-    added_on       date           NOT NULL,
-    purchase_date  date,
-    received_on    date,
-    awaited        boolean        NOT NULL,
-    archived_on    date,
-    is_gift        boolean        NOT NULL,
-    value_amount   numeric(12, 2),
-    value_currency char(3),
-    price_amount   numeric(12, 2),
-    price_currency char(3),
-    price_fx_rate  numeric,
-    sold_amount    numeric(12, 2),
-    sold_currency  char(3),
-    sold_on        date,
+    piece_id        uuid           NOT NULL,
+    user_id         uuid           NOT NULL,
+    figure_id       uuid           NOT NULL,
+    added_on        date           NOT NULL,
+    purchase_date   date,
+    received_on     date,
+    awaited         boolean        NOT NULL,
+    archived_on     date,
+    is_gift         boolean        NOT NULL,
+    value_amount    numeric(12, 2),
+    value_currency  char(3),
+    price_amount    numeric(12, 2),
+    shipping_amount numeric(12, 2),
+    fees_amount     numeric(12, 2),
+    price_currency  char(3),
+    price_fx_rate   numeric,
+    sold_amount     numeric(12, 2),
+    sold_currency   char(3),
+    sold_on         date,
     CONSTRAINT cote_pieces_pkey PRIMARY KEY (piece_id)
 );
 
+COMMENT ON COLUMN cote_pieces.price_currency IS 'Of price, shipping and fees: it may stand with one of them alone.';
 COMMENT ON COLUMN cote_pieces.awaited IS 'It has a pre-order that was not received: it does not count yet.';
 COMMENT ON COLUMN cote_pieces.archived_on IS 'The UTC day from which on it does not count any more.';
 
 CREATE INDEX cote_pieces_user_id_idx ON cote_pieces (user_id);
 CREATE INDEX cote_pieces_figure_id_idx ON cote_pieces (figure_id);
 
--- What a figure sells for: its list price, and the market price that stands.
+-- What a figure sells for: its list price, and the market price that stands. And of what kind it is, so that
+-- whoever counts a whole collection reads narrow rows.
 CREATE TABLE cote_figures (
     figure_id       uuid           NOT NULL,
+    figure_type     text           NOT NULL,
+    manufacturer_id uuid,
+    sculptor_id     uuid,
     msrp_amount     numeric(12, 2),
     msrp_currency   char(3),
     market_amount   numeric(12, 2),
@@ -40,6 +47,8 @@ CREATE TABLE cote_figures (
     is_nsfw         boolean        NOT NULL,
     CONSTRAINT cote_figures_pkey PRIMARY KEY (figure_id)
 );
+
+COMMENT ON COLUMN cote_figures.manufacturer_id IS 'As the figure names it: figure_entity_names.merged_into says which one that is now. So with sculptor_id.';
 
 -- Private: the market price of a figure at the end of each UTC day on which it moved.
 CREATE TABLE cote_points (

@@ -35,7 +35,7 @@ CREATE INDEX figures_manufacturer_id_idx ON figures (manufacturer_id);
 CREATE INDEX figures_sculptor_id_idx ON figures (sculptor_id);
 CREATE INDEX figures_sort_name_idx ON figures (sort_name, id);
 CREATE INDEX figures_created_at_idx ON figures (created_at, id);
-CREATE INDEX figures_release_date_idx ON figures (release_date, id);
+CREATE INDEX figures_release_date_idx ON figures (coalesce(release_date, '-infinity'), id);
 CREATE INDEX figures_gtin_idx ON figures (gtin) WHERE gtin IS NOT NULL;
 CREATE INDEX figures_mfc_id_idx ON figures (mfc_id) WHERE mfc_id IS NOT NULL;
 CREATE INDEX figures_search_text_idx ON figures USING gin (search_text gin_trgm_ops);

@@ -17,6 +17,7 @@ mod no_connections;
 mod own_postgres_killed;
 mod postmaster_killed;
 mod read_only;
+mod rolled_out;
 mod server_killed;
 
 use crate::real::stage::Stage;
@@ -31,6 +32,11 @@ pub trait Fault {
 
     /// What is tried, in a sentence.
     fn tries(&self) -> &'static str;
+
+    /// Whether it is left to the suite at full size: it needs a program that nothing else builds.
+    fn is_for_full_size(&self) -> bool {
+        false
+    }
 
     /// Why it cannot be tried here, if so.
     fn hindrance(&self, stage: &Stage<'_>) -> Option<String> {
@@ -64,5 +70,6 @@ pub fn all() -> Vec<Box<dyn Fault>> {
         Box::new(disk_full::DiskFull),
         Box::new(clock_jumps::ClockJumps),
         Box::new(impatient_clients::ImpatientClients),
+        Box::new(rolled_out::RolledOut),
     ]
 }

@@ -14,8 +14,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// How many connections it takes; three servers with everything around them want about a hundred.
-pub const CONNECTIONS: u16 = 120;
+/// How many connections it takes; three servers with everything around them want well over a hundred.
+pub const CONNECTIONS: u16 = 160;
 /// How often it is tried to fill the disk up, and how many bytes more are left free each time.
 const TRIES_TO_FILL: u64 = 20;
 const SPARED: u64 = 64 << 10;

@@ -79,8 +79,8 @@ pub async fn round(
     }
     let (people, beside, others) = stage.end().await?;
     crate::checks::caught_up(&stage.ground.pool).await?;
+    let mut this = Report { told: stage.notified().await?, ..Report::default() };
     report.complaints.append(&mut stage.complaints);
-    let mut this = Report::default();
     let url = stage.ground.url();
     judge(program, (&stage.ground.pool, &url), stage.models(), (people, beside), &others, &mut this).await?;
     report.add(this);

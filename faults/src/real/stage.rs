@@ -8,10 +8,14 @@ use crate::client::{Address, Person};
 use crate::generator::{Catalogue, Request, Role, Shared};
 use crate::history::{self, History, Seen};
 use crate::load::{Client, Tally, keep_asking, people};
+use crate::market::Market;
+use crate::notifications;
 use crate::server::{Program, Server, Started};
 use anyhow::{Context, bail, ensure};
 use nix::sys::signal::Signal;
 use projections::engine::Projections;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use reqwest::Method;
 use serde_json::json;
 use std::sync::Arc;
@@ -68,6 +72,9 @@ pub struct Stage<'p> {
     witnesses: Vec<JoinHandle<anyhow::Result<()>>>,
     follower: JoinHandle<anyhow::Result<Seen>>,
     writer: JoinHandle<anyhow::Result<Vec<Acknowledged>>>,
+    market: Market,
+    looking: JoinHandle<anyhow::Result<()>>,
+    minds: StdRng,
     /// The longest that servers took to be well again, by what they took it after.
     pub slowest: Duration,
 }
@@ -104,6 +111,9 @@ impl<'p> Stage<'p> {
             ensure!(at < 4 || role == Role::Admin, "the admin is the fourth");
             clients.push(tokio::spawn(keep_asking(one, seed, shared.clone(), tally.clone())));
         }
+        let mut minds = StdRng::seed_from_u64(seed);
+        let market = Market::open(&addresses, &mut minds, &tally).await?;
+        let looking = tokio::spawn(market.keep_looking(ground.pool.clone(), seed, shared.clone()));
         let history = Arc::new(History::default());
         let mut witnesses = Vec::new();
         for at in 1..=WITNESSES {
@@ -131,6 +141,9 @@ impl<'p> Stage<'p> {
             witnesses,
             follower,
             writer,
+            market,
+            looking,
+            minds,
             slowest: Duration::ZERO,
         })
     }
@@ -161,6 +174,10 @@ impl<'p> Stage<'p> {
         if self.follower.is_finished() {
             let ended = (&mut self.follower).await?.map(drop);
             bail!("the reader of the log gave up: {:#}", ended.err().context("without a word")?);
+        }
+        if self.looking.is_finished() {
+            let ended = (&mut self.looking).await?;
+            bail!("whoever looks at stores gave up: {:#}", ended.err().context("without a word")?);
         }
         ensure!(!self.writer.is_finished(), "whoever writes beside the servers gave up");
         Ok(())
@@ -287,7 +304,19 @@ impl<'p> Stage<'p> {
         self.complaints.extend(verdict.complaints);
         let log = history::written(&self.ground.pool, self.witness).await?;
         self.complaints.extend(self.history.check(&log));
-        Ok(())
+        self.notified().await?;
+        self.market.change_minds(&mut self.minds).await
+    }
+
+    /// Compares what people were told with what the log says they had to be; how many things that is.
+    ///
+    /// # Errors
+    /// When the policies do not react to everything there is.
+    pub async fn notified(&mut self) -> anyhow::Result<usize> {
+        notifications::reacted(&self.ground.pool).await?;
+        let compared = notifications::check(&self.ground.pool, &self.market.people()).await?;
+        self.complaints.extend(compared.complaints);
+        Ok(compared.told)
     }
 
     /// Lets everybody finish, and gives what is needed to judge it all.
@@ -304,6 +333,7 @@ impl<'p> Stage<'p> {
             witness.await??;
         }
         (&mut self.writer).await??;
+        (&mut self.looking).await??;
         let seen = (&mut self.follower).await??;
         let theirs: std::collections::HashSet<Uuid> = clients.iter().map(|client| client.person.id).collect();
         let beside = self.tally.told().into_iter().filter(|one| !theirs.contains(&one.actor)).collect();
@@ -331,6 +361,7 @@ impl Drop for Stage<'_> {
         self.witnesses.iter().for_each(JoinHandle::abort);
         self.follower.abort();
         self.writer.abort();
+        self.looking.abort();
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Figures;
 
 impl Projection for Figures {
     const NAME: &'static str = "figures";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const DDL: &'static str = include_str!("../../../migrations/read-models/figures.sql");
     const READS: &'static [&'static str] = &["figure", "entity"];
     type Rows = Rows;

@@ -80,7 +80,7 @@ row_set! {
         pub(super) characters: FigureCharacterRow,
         pub(super) releases: ReleaseRow,
         pub(super) links: LinkRow,
-        pub(super) aliases: AliasRow,
+        pub(crate) aliases: AliasRow,
         pub(super) names: EntityNameRow,
     }
 }

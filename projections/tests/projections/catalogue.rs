@@ -1,8 +1,10 @@
 //! Finding figures and entities.
 
 use crate::support::{
-    Ledger, added, catalogued, entity, figure, in_collection, named, on_figure, piece, renamed, user,
+    Ledger, PATIENCE, added, catalogued, entity, figure, in_collection, named, on_figure, piece, renamed,
+    user,
 };
+use database::testing::eventually;
 use domain::collection::{CollectionEvent, Cost};
 use domain::dates::{Precision, ReleaseDate};
 use domain::entity::{EntityEvent, EntityKind};
@@ -286,6 +288,48 @@ async fn a_merged_figure_answers_as_its_winner_by_id_slug_and_barcode() {
     let found = figures::find_by_jan(pool, &jan, ANYONE).await.unwrap().unwrap();
     assert_eq!(number(found.card.id), 2);
     assert_eq!(self::found(pool, words("hatsune"), ANYONE).await, [2]);
+}
+
+#[tokio::test]
+async fn a_merge_between_finding_an_id_and_reading_its_figure_leads_to_the_winner() {
+    let ledger = catalogue().await;
+    let (pool, jan) = (ledger.pool(), Gtin::new("036000291452").unwrap());
+    for asked in ["id", "jan", "mfc"] {
+        // Only reading the figure needs its sculptor: held up here, after the id was found.
+        let mut merging = pool.begin().await.unwrap();
+        let sql = "UPDATE figures SET mfc_id = 99 WHERE id = $1";
+        sqlx::query(sql).bind(figure(1).uuid()).execute(pool).await.unwrap();
+        sqlx::query("LOCK TABLE sculptors").execute(&mut *merging).await.unwrap();
+        let asking = async {
+            match asked {
+                "id" => figures::find(pool, &figure(1).to_string(), ANYONE).await,
+                "jan" => figures::find_by_jan(pool, &jan, ANYONE).await,
+                _ => figures::find_by_mfc_id(pool, 99, ANYONE).await,
+            }
+        };
+        let merge = async {
+            eventually("the reading waits", async || {
+                let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'sculptors'::regclass AND NOT granted)";
+                sqlx::query_scalar(sql).fetch_one(&mut *merging).await.unwrap()
+            })
+            .await;
+            for sql in [
+                "DELETE FROM figures WHERE id = $1",
+                "INSERT INTO figure_aliases (namespace, alias, figure_id) \
+                 SELECT a.namespace, a.alias, $2 FROM (VALUES ('id', $1::text), ('gtin', '00036000291452'), \
+                 ('mfc', '99')) AS a (namespace, alias) ON CONFLICT DO NOTHING",
+            ] {
+                let merged = sqlx::query(sql).bind(figure(1).uuid());
+                let merged = if sql.contains("$2") { merged.bind(figure(2).uuid()) } else { merged };
+                merged.execute(&mut *merging).await.unwrap();
+            }
+            merging.commit().await.unwrap();
+        };
+        let (found, ()) = tokio::join!(tokio::time::timeout(PATIENCE, asking), merge);
+        let found = found.expect("it is found in time").unwrap().map(|figure| number(figure.card.id));
+        assert_eq!(found, Some(2), "by its {asked}");
+        ledger.projections().await.rebuild(&["figures"], |_| ()).await.unwrap();
+    }
 }
 
 #[tokio::test]

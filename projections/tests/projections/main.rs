@@ -5,6 +5,7 @@ mod across;
 mod bounded;
 mod catalogue;
 mod erasing;
+mod indexes;
 mod leading;
 mod passing;
 mod poison;
