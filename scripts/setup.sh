@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what building and running need and this machine lacks. Quiet when there is nothing to do.
 # Without root or passwordless sudo it goes on: the program fetches PostgreSQL by itself.
-# Arguments: further commands to have, each in the Debian package of its name.
+# Arguments: further commands to have, each in the Debian package of its name; `tests` for what the tests need beside.
 set -euo pipefail
+provider=$(cd "$(dirname "${BASH_SOURCE[0]}")/../api/tests/oidc-provider" && pwd)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -19,8 +20,15 @@ have_postgres() {
 missing=()
 if ! command -v cc >/dev/null || ! [ -e /usr/include/stdio.h ]; then missing+=(gcc libc6-dev); fi
 have_postgres || missing+=(postgresql)
+with_tests=
 for command in "$@"; do
-  command -v "$command" >/dev/null || missing+=("$command")
+  if [ "$command" = tests ]; then
+    with_tests=yes
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
+  else
+    command -v "$command" >/dev/null || missing+=("$command")
+  fi
 done
 
 if [ "${#missing[@]}" -gt 0 ]; then
@@ -41,6 +49,19 @@ if [ "${#missing[@]}" -gt 0 ]; then
       tail -n 5 "$log" >&2
       say "that did not work, going on without (all of it: $log)"
     fi
+  fi
+fi
+
+# The OpenID Connect provider of the tests, as its lock file names it.
+if [ -n "$with_tests" ] && command -v npm >/dev/null &&
+  ! cmp -s "$provider/package-lock.json" "$provider/node_modules/.installed"; then
+  say "installing the OpenID Connect provider of the tests"
+  log=$(mktemp)
+  if (cd "$provider" && npm ci --ignore-scripts >"$log" 2>&1 && cp package-lock.json node_modules/.installed); then
+    rm -f "$log"
+  else
+    tail -n 5 "$log" >&2
+    say "that did not work; signing in at a real provider is not tested (all of it: $log)"
   fi
 fi
 

@@ -5,7 +5,8 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PATH:${HOME:-/root}/.cargo/bin
 
-scripts/setup.sh || exit 1
+scripts/setup.sh tests || exit 1
+scripts/peers.sh
 if [ "$#" -eq 0 ]; then set -- --workspace; fi
 limit=${TEST_LIMIT:-40m}
 

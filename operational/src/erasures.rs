@@ -13,6 +13,8 @@ pub struct Erasure {
     pub user_id: UserId,
     /// Who asked for it: the person themselves, or nobody when it was done on the command line.
     pub requested_by: Option<UserId>,
+    /// The correlation id of the request, which the event that ends their streams carries.
+    pub correlation_id: Option<Uuid>,
     /// The position of the event that ends their streams, once it is on record.
     pub ended_at: Option<Position>,
     /// Their events from this position on are blank.
@@ -25,7 +27,12 @@ pub struct Erasure {
 /// # Errors
 /// [`UserError::NotFound`]; [`UserError::LastAdmin`] when nobody would be left to run the instance, also when two
 /// admins leave at once; the database's.
-pub async fn begin(pool: &PgPool, id: UserId, requested_by: Option<UserId>) -> Result<(), UserError> {
+pub async fn begin(
+    pool: &PgPool,
+    id: UserId,
+    requested_by: Option<UserId>,
+    correlation_id: Option<Uuid>,
+) -> Result<(), UserError> {
     let mut tx = pool.begin().await?;
     // As when admins demote each other: one after the other.
     let admins: Vec<Uuid> = sqlx::query_scalar(
@@ -45,11 +52,15 @@ pub async fn begin(pool: &PgPool, id: UserId, requested_by: Option<UserId>) -> R
         .bind(id.to_string())
         .execute(&mut *tx)
         .await?;
-    sqlx::query("INSERT INTO erasures (user_id, requested_by) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-        .bind(id.uuid())
-        .bind(requested_by.map(|who| who.uuid()))
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query(
+        "INSERT INTO erasures (user_id, requested_by, correlation_id) VALUES ($1, $2, $3)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(id.uuid())
+    .bind(requested_by.map(|who| who.uuid()))
+    .bind(correlation_id)
+    .execute(&mut *tx)
+    .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -59,16 +70,17 @@ pub async fn begin(pool: &PgPool, id: UserId, requested_by: Option<UserId>) -> R
 /// # Errors
 /// Whatever the database reports.
 pub async fn unfinished(db: impl PgExecutor<'_>) -> Result<Vec<Erasure>, sqlx::Error> {
-    type Columns = (Uuid, Option<Uuid>, Option<i64>, Option<i64>);
+    type Columns = (Uuid, Option<Uuid>, Option<Uuid>, Option<i64>, Option<i64>);
     let rows: Vec<Columns> = sqlx::query_as(
-        "SELECT user_id, requested_by, ended_at, blank_from FROM erasures
+        "SELECT user_id, requested_by, correlation_id, ended_at, blank_from FROM erasures
          WHERE finished_at IS NULL ORDER BY requested_at, user_id",
     )
     .fetch_all(db)
     .await?;
-    let erasure = |(user, by, ended, blank): Columns| Erasure {
+    let erasure = |(user, by, correlation_id, ended, blank): Columns| Erasure {
         user_id: user.into(),
         requested_by: by.map(UserId::from),
+        correlation_id,
         ended_at: ended.map(Position),
         blank_from: blank.map(Position),
     };

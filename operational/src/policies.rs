@@ -101,7 +101,13 @@ pub async fn position(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Optio
 pub async fn hold(transaction: &mut PgConnection, name: &str) -> sqlx::Result<Option<Position>> {
     // What is lost with the last moments before a crash is done again, effects and checkpoint together; to wait for
     // the disk after every event that concerns nobody would slow the appends down.
-    sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await?;
+    // And a process that is cut off without a word, or frozen, must not hold it for ever.
+    sqlx::query(
+        "SELECT set_config('synchronous_commit', 'off', true), \
+                set_config('idle_in_transaction_session_timeout', '10s', true)",
+    )
+    .execute(&mut *transaction)
+    .await?;
     let position: Option<i64> =
         sqlx::query_scalar("SELECT position FROM policy_checkpoints WHERE name = $1 FOR UPDATE SKIP LOCKED")
             .bind(name)

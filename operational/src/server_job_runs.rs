@@ -9,7 +9,7 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
-/// How many runs of each job are kept.
+/// How many runs of each job are kept, besides the last good one.
 pub const KEPT: i64 = 30;
 /// What is on record of a run that its process did not end.
 pub const INTERRUPTED: &str = "cut off: the process that ran it stopped";
@@ -229,7 +229,9 @@ impl Claim {
         .await?;
         sqlx::query(
             "DELETE FROM server_job_runs WHERE job_name = $1 AND state <> 'running' AND id NOT IN \
-             (SELECT id FROM server_job_runs WHERE job_name = $1 ORDER BY started_at DESC, id DESC LIMIT $2)",
+             (SELECT id FROM server_job_runs WHERE job_name = $1 ORDER BY started_at DESC, id DESC LIMIT $2) \
+             AND id NOT IN (SELECT id FROM server_job_runs WHERE job_name = $1 AND state = 'succeeded' \
+                 ORDER BY started_at DESC, id DESC LIMIT 1)",
         )
         .bind(&self.run.job_name)
         .bind(KEPT)
@@ -246,7 +248,16 @@ impl Claim {
 /// Whatever the database reports.
 pub async fn close_interrupted(pool: &PgPool, job_name: &str) -> sqlx::Result<u64> {
     match lock(pool, job_name).await? {
-        Some(mut connection) => close_leftovers(&mut connection, job_name).await,
+        Some(mut connection) => {
+            let closed = close_leftovers(&mut connection, job_name).await;
+            // A closed connection gives it back a moment later, and whoever begins the job at once would not get it.
+            sqlx::query("SELECT pg_advisory_unlock($1, hashtext($2))")
+                .bind(JOB_LOCK)
+                .bind(job_name)
+                .execute(&mut connection)
+                .await?;
+            closed
+        }
         None => Ok(0),
     }
 }
@@ -289,6 +300,21 @@ pub async fn of(db: impl PgExecutor<'_>, job_name: &str) -> sqlx::Result<Vec<Run
     ))
     .bind(job_name)
     .fetch_all(db)
+    .await
+}
+
+/// The last run of a job that did what it is for; none when there never was one. It is kept however many came after.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn last_good(db: impl PgExecutor<'_>, job_name: &str) -> sqlx::Result<Option<Run>> {
+    sqlx::query_as(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM server_job_runs WHERE job_name = $1 AND state = 'succeeded' ORDER BY started_at DESC, id DESC LIMIT 1"
+    ))
+    .bind(job_name)
+    .fetch_optional(db)
     .await
 }
 

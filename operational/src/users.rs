@@ -1,6 +1,8 @@
 //! `users`: accounts. Names, e-mail addresses and password hashes live here and nowhere else.
 
-use std::{fmt, str::FromStr};
+mod fields;
+
+use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use domain::{ids::UserId, money::Currency};
@@ -8,183 +10,18 @@ use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgExecutor, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
-use crate::passwords::{HashingError, Password, Passwords, TypedPassword};
+use crate::{
+    api_keys,
+    passwords::{HashingError, Password, Passwords, TypedPassword},
+    sessions,
+};
+
+pub use fields::{AccountRefused, Email, NsfwVisibility, TimeZone, Username};
 
 /// What a row is read into. Listed by hand so that a new column never changes what old code reads.
-const COLUMNS: &str = "id, username, email, is_admin, nsfw_visibility, preferred_currency, public_profile, \
+pub(crate) const COLUMNS: &str = "id, username, email, is_admin, nsfw_visibility, preferred_currency, public_profile, \
      public_profile_show_nsfw, public_profile_show_value, time_zone, session_generation, suspended_at, \
      created_at, updated_at";
-
-/// Something a person gave about their account was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AccountRefused {
-    /// The name is not of the allowed shape.
-    #[error("a username has 3 to 30 of a-z, 0-9, _ and -")]
-    Username,
-    /// This cannot be an e-mail address.
-    #[error("this is not an e-mail address of at most 254 characters")]
-    Email,
-    /// Nobody keeps such a time zone.
-    #[error("the time zone is not one of the IANA database, such as Europe/Paris")]
-    TimeZone,
-    /// Not one of the three choices.
-    #[error("nsfw_visibility is one of hide, blur, show")]
-    NsfwVisibility,
-}
-
-/// An account's name: 3 to 30 of `a-z`, `0-9`, `_` and `-`, kept as typed and compared without case.
-///
-/// ASCII only, so that no two names look alike.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Username(String);
-
-impl Username {
-    /// The name as typed.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Username {
-    type Err = AccountRefused;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let of_shape = (3..=30).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        of_shape.then(|| Self(text.to_owned())).ok_or(AccountRefused::Username)
-    }
-}
-
-impl TryFrom<String> for Username {
-    type Error = AccountRefused;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl fmt::Display for Username {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// An e-mail address that could exist, at most 254 characters, kept as typed and compared without case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Email(String);
-
-impl Email {
-    /// The address as typed.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Email {
-    type Err = AccountRefused;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let plausible = text.len() <= 254
-            && !text.chars().any(|c| c.is_whitespace() || c.is_control())
-            && text.rsplit_once('@').is_some_and(|(local, domain)| {
-                (1..=64).contains(&local.len())
-                    && !local.contains('@')
-                    && domain.contains('.')
-                    && domain.split('.').all(|label| {
-                        !label.is_empty()
-                            && !label.starts_with('-')
-                            && !label.ends_with('-')
-                            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
-                    })
-            });
-        plausible.then(|| Self(text.to_owned())).ok_or(AccountRefused::Email)
-    }
-}
-
-impl TryFrom<String> for Email {
-    type Error = AccountRefused;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-/// A time zone of the IANA database, such as `Europe/Paris`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimeZone(chrono_tz::Tz);
-
-impl TimeZone {
-    /// The zone, for calendar arithmetic.
-    #[must_use]
-    pub const fn tz(self) -> chrono_tz::Tz {
-        self.0
-    }
-}
-
-impl FromStr for TimeZone {
-    type Err = AccountRefused;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self).map_err(|_unknown| AccountRefused::TimeZone)
-    }
-}
-
-impl fmt::Display for TimeZone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.name())
-    }
-}
-
-impl Serialize for TimeZone {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for TimeZone {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// What a person is shown of NSFW figures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NsfwVisibility {
-    /// Left out of listings.
-    Hide,
-    /// Listed and marked for blurring.
-    Blur,
-    /// Shown as anything else.
-    Show,
-}
-
-impl NsfwVisibility {
-    /// The word that is stored and sent.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hide => "hide",
-            Self::Blur => "blur",
-            Self::Show => "show",
-        }
-    }
-}
-
-impl FromStr for NsfwVisibility {
-    type Err = AccountRefused;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Hide, Self::Blur, Self::Show]
-            .into_iter()
-            .find(|one| one.as_str() == text)
-            .ok_or(AccountRefused::NsfwVisibility)
-    }
-}
 
 /// An account as it stands, without its password hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -346,6 +183,17 @@ pub async fn by_id(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<User>, 
         .await
 }
 
+/// The account with this address, whatever its case.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn by_email(db: impl PgExecutor<'_>, email: &Email) -> Result<Option<User>, sqlx::Error> {
+    sqlx::query_as(&format!("SELECT {COLUMNS} FROM users WHERE lower(email) = lower($1)"))
+        .bind(email.as_str())
+        .fetch_optional(db)
+        .await
+}
+
 /// The account with this name, whatever its case.
 ///
 /// # Errors
@@ -394,6 +242,14 @@ pub async fn has_password(
     Ok(passwords.verify(password, stored.as_deref()).await?)
 }
 
+/// Whether the account has a password at all; those made by signing in elsewhere have none at first.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn keeps_password(db: impl PgExecutor<'_>, id: UserId) -> Result<bool, sqlx::Error> {
+    Ok(password_hash(db, id).await?.is_some())
+}
+
 async fn password_hash(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<String>, sqlx::Error> {
     let row: Option<Option<String>> = sqlx::query_scalar("SELECT password_hash FROM users WHERE id = $1")
         .bind(id.uuid())
@@ -437,6 +293,8 @@ pub async fn update_profile(
         Some(password) => Some(passwords.hash(password).await?),
         None => None,
     };
+    let ends_sessions = hash.is_some();
+    let mut tx = pool.begin().await?;
     let sql = format!(
         "UPDATE users SET
              email = coalesce($2, email),
@@ -463,8 +321,19 @@ pub async fn update_profile(
         .bind(change.public_profile_show_nsfw)
         .bind(change.public_profile_show_value)
         .bind(change.time_zone.map(|zone| zone.to_string()))
-        .fetch_optional(pool)
+        .fetch_optional(&mut *tx)
         .await?;
+    if ends_sessions {
+        sessions::end_all(&mut *tx, id).await?;
+    }
+    // A link that was sent to the old address, or before the new password, must not outlive it.
+    if ends_sessions || change.email.is_some() {
+        sqlx::query("DELETE FROM password_resets WHERE user_id = $1")
+            .bind(id.uuid())
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await?;
     changed.ok_or(UserError::NotFound)
 }
 
@@ -525,7 +394,7 @@ pub async fn list(
 pub struct AccessChange {
     /// Whether they run the instance.
     pub is_admin: Option<bool>,
-    /// Whether they are shut out. Shutting out ends every session of the account.
+    /// Whether they are shut out. Shutting out ends every session of the account and takes its keys away.
     pub suspended: Option<bool>,
 }
 
@@ -564,50 +433,14 @@ pub async fn change_access(pool: &PgPool, id: UserId, change: AccessChange) -> R
         .bind(change.suspended)
         .fetch_optional(&mut *tx)
         .await?;
+    if change.suspended == Some(true) {
+        sessions::end_all(&mut *tx, id).await?;
+        api_keys::revoke_all(&mut *tx, id).await?;
+        sqlx::query("DELETE FROM password_resets WHERE user_id = $1")
+            .bind(id.uuid())
+            .execute(&mut *tx)
+            .await?;
+    }
     tx.commit().await?;
     changed.ok_or(UserError::NotFound)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn usernames_are_short_and_ascii() {
-        for good in ["bob", "Miku_39", "a-b", &"x".repeat(30)] {
-            assert!(good.parse::<Username>().is_ok(), "{good}");
-        }
-        for bad in ["", "ab", "has space", "naïve", "аdmin", "a.b", "a@b", "nul\0x", &"x".repeat(31)] {
-            assert_eq!(bad.parse::<Username>(), Err(AccountRefused::Username), "{bad}");
-        }
-    }
-
-    #[test]
-    fn addresses_are_plausible() {
-        let long = format!("a@{}.org", "x".repeat(250));
-        for good in ["a@b.co", "first.last+tag@mail.example.org", "miku@例え.jp"] {
-            assert!(good.parse::<Email>().is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "a",
-            "a@b",
-            "@b.co",
-            "a@",
-            "a@@b.co",
-            "a b@c.de",
-            "a@b..co",
-            "a@-b.co",
-            "a@b.co\0",
-            long.as_str(),
-        ] {
-            assert_eq!(bad.parse::<Email>(), Err(AccountRefused::Email), "{bad}");
-        }
-    }
-
-    #[test]
-    fn time_zones_are_those_of_the_database() {
-        assert_eq!("Asia/Tokyo".parse::<TimeZone>().unwrap().to_string(), "Asia/Tokyo");
-        assert_eq!("Mars/Olympus".parse::<TimeZone>(), Err(AccountRefused::TimeZone));
-    }
 }

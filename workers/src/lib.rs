@@ -1,6 +1,8 @@
-//! What the clock or the outside world starts: jobs, the price sweep, exchange rates, imports, and the demo
-//! collection.
+//! What the clock or the outside world starts: jobs, the price sweep, exchange rates, policies, notifications, imports,
+//! and the demo collection.
 
+pub mod channels;
+pub mod deliveries;
 pub mod demo;
 pub mod fx;
 pub mod imports;

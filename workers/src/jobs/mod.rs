@@ -3,17 +3,21 @@
 //! A job is a name, a schedule and one `run`. [`Jobs`] does the rest: it starts each once across all processes, keeps
 //! its runs in `server_job_runs`, and ends them when somebody asks.
 
+mod delivery_cleanup;
 mod fx_refresh;
 mod lookup_cleanup;
 mod price_cron;
 mod record_cleanup;
+mod release_cron;
 mod runner;
 mod session_cleanup;
 
+pub use delivery_cleanup::DeliveryCleanup;
 pub use fx_refresh::FxRefresh;
 pub use lookup_cleanup::LookupCleanup;
 pub use price_cron::PriceCron;
 pub use record_cleanup::RecordCleanup;
+pub use release_cron::{Clock, ReleaseCron};
 pub use runner::{JobError, Jobs, Ticking};
 pub use session_cleanup::SessionCleanup;
 

@@ -2,24 +2,30 @@
 //!
 //! Whatever address somebody typed: only http and https, only the public internet, and the connection goes to the very
 //! address that was checked. Redirects lead to the same host or nowhere. Proxies of the environment are passed over, or
-//! they would connect where the guard does not look. An operator may name one base address that need not be public;
-//! then that origin alone can be asked.
+//! they would connect where the guard does not look. An operator may open networks of their own, or name one base
+//! address that need not be public; then that origin alone can be asked.
 
 mod address;
+mod allowed;
 mod resolver;
 
 pub use address::is_public;
+pub use allowed::{AllowedNetworks, NotNetworks};
+pub use resolver::{Lookup, system_lookup};
 
-use reqwest::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Client, Request, StatusCode, redirect};
-use resolver::Checked;
+use resolver::{Checked, Reach};
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use url::{Host, Origin, Url};
 
 /// How often one request may be sent elsewhere.
 const MOST_REDIRECTS: usize = 5;
+/// How long the body of an answer is waited for when only its beginning is wanted.
+const GLANCED_FOR: Duration = Duration::from_secs(2);
 /// What the world outside is told of who asks.
 const AGENT: &str = concat!("figure-ledger/", env!("CARGO_PKG_VERSION"));
 
@@ -46,6 +52,9 @@ pub enum OutboundError {
     /// Neither http nor https, or no host.
     #[error("only http and https addresses can be asked")]
     Scheme,
+    /// A name or a password before the host.
+    #[error("an address with a user or a password in it is not asked")]
+    Userinfo,
     /// An address of this machine or of somebody's own network.
     #[error("{0} is not on the public internet, so it is not asked")]
     Private(String),
@@ -83,11 +92,23 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// The beginning of an answer.
+#[derive(Debug, Clone)]
+pub struct Glance {
+    /// Its status.
+    pub status: StatusCode,
+    /// How long to wait before asking again, if it says so in seconds.
+    pub retry_after: Option<Duration>,
+    /// What came of the body until enough was seen.
+    pub beginning: String,
+}
+
 /// What asks the world outside.
 #[derive(Debug, Clone)]
 pub struct Outbound {
     client: Client,
     only: Option<Origin>,
+    reach: Reach,
     limits: Limits,
 }
 
@@ -97,7 +118,35 @@ impl Outbound {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn public(limits: Limits) -> Result<Self, reqwest::Error> {
-        Self::new(None, limits)
+        Self::guarded(AllowedNetworks::default(), limits)
+    }
+
+    /// Asks whatever is on the public internet or in networks that the operator opened.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn guarded(allowed: AllowedNetworks, limits: Limits) -> Result<Self, reqwest::Error> {
+        Self::looking_up(allowed, limits, system_lookup())
+    }
+
+    /// The same with another way to look names up.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn looking_up(
+        allowed: AllowedNetworks,
+        limits: Limits,
+        lookup: Lookup,
+    ) -> Result<Self, reqwest::Error> {
+        Self::new(None, Reach::Public(allowed), limits, lookup, same_host)
+    }
+
+    /// The same for what is sent rather than asked for: a redirect that would turn it into a question is not followed.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn posting(allowed: AllowedNetworks, limits: Limits, lookup: Lookup) -> Result<Self, reqwest::Error> {
+        Self::new(None, Reach::Public(allowed), limits, lookup, same_host_and_method)
     }
 
     /// Asks the origin of an address that the operator configured, wherever it is, and nothing else.
@@ -105,19 +154,25 @@ impl Outbound {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn only(base: &Url, limits: Limits) -> Result<Self, reqwest::Error> {
-        Self::new(Some(base.origin()), limits)
+        Self::new(Some(base.origin()), Reach::Anywhere, limits, system_lookup(), same_host)
     }
 
-    fn new(only: Option<Origin>, limits: Limits) -> Result<Self, reqwest::Error> {
-        let resolver = Checked { anywhere: only.is_some() };
+    fn new(
+        only: Option<Origin>,
+        reach: Reach,
+        limits: Limits,
+        lookup: Lookup,
+        redirects: fn(redirect::Attempt<'_>) -> redirect::Action,
+    ) -> Result<Self, reqwest::Error> {
+        let resolver = Checked { reach: reach.clone(), lookup };
         let client = Client::builder()
             .no_proxy()
             .dns_resolver(Arc::new(resolver))
-            .redirect(redirect::Policy::custom(same_host))
+            .redirect(redirect::Policy::custom(redirects))
             .connect_timeout(limits.connect)
             .timeout(limits.whole)
             .build()?;
-        Ok(Self { client, only, limits })
+        Ok(Self { client, only, reach, limits })
     }
 
     /// Whether an address may be asked at all, as far as can be told without looking its name up.
@@ -137,22 +192,50 @@ impl Outbound {
         match &self.only {
             Some(only) if url.origin() != *only => Err(OutboundError::Elsewhere(shown(url))),
             Some(_) => Ok(()),
-            None if address.is_some_and(|address| !is_public(address)) => {
+            None if has_user(url) => Err(OutboundError::Userinfo),
+            None if address.is_some_and(|address| !self.reach.covers(address)) => {
                 Err(OutboundError::Private(shown(url)))
             }
             None => Ok(()),
         }
     }
 
+    /// Sends a request and looks at the beginning of the answer only: at most so many bytes of its body, and no
+    /// longer than a moment. What comes after is never read, however much it is.
+    ///
+    /// # Errors
+    /// [`OutboundError`]; an answer with whatever status is none.
+    pub async fn glance(&self, request: Request, bytes: usize) -> Result<Glance, OutboundError> {
+        let mut response = self.ask(request).await?;
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+        let until = Instant::now() + GLANCED_FOR;
+        let mut beginning = Vec::new();
+        while beginning.len() < bytes {
+            match tokio::time::timeout_at(until, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => beginning.extend_from_slice(&chunk),
+                // The status is what counts, and it is here.
+                Ok(Ok(None) | Err(_)) | Err(_) => break,
+            }
+        }
+        beginning.truncate(bytes);
+        let beginning = String::from_utf8_lossy(&beginning).into_owned();
+        Ok(Glance { status: response.status(), retry_after, beginning })
+    }
+
+    async fn ask(&self, mut request: Request) -> Result<reqwest::Response, OutboundError> {
+        self.check(request.url())?;
+        request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
+        self.client.execute(request).await.map_err(|error| self.told(&error))
+    }
+
     /// Sends a request and reads the answer.
     ///
     /// # Errors
     /// [`OutboundError`]; an answer with whatever status is none.
-    pub async fn send(&self, mut request: Request) -> Result<Answer, OutboundError> {
-        self.check(request.url())?;
-        request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
+    pub async fn send(&self, request: Request) -> Result<Answer, OutboundError> {
         let told = |error: reqwest::Error| self.told(&error);
-        let mut response = self.client.execute(request).await.map_err(told)?;
+        let mut response = self.ask(request).await?;
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type =
             content_type.map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
@@ -186,6 +269,10 @@ impl Outbound {
     }
 }
 
+fn has_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
 /// Follows a redirect to the same origin, and from http to https on the same host.
 fn same_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let to = attempt.url();
@@ -196,13 +283,22 @@ fn same_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
             && from.port().is_none()
             && to.port().is_none()
     };
-    let same = from.is_some_and(|from| from.origin() == to.origin() || safer(from));
+    let same = from.is_some_and(|from| from.origin() == to.origin() || safer(from)) && !has_user(to);
     if same && attempt.previous().len() <= MOST_REDIRECTS {
         attempt.follow()
     } else {
         let refused = OutboundError::Redirected(shown(to));
         attempt.error(refused)
     }
+}
+
+/// The same, where the request stays what it is.
+fn same_host_and_method(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    if matches!(attempt.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
+        return same_host(attempt);
+    }
+    let refused = OutboundError::Redirected(shown(attempt.url()));
+    attempt.error(refused)
 }
 
 /// Scheme, host and port: an address may hold secrets in what follows.

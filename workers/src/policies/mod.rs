@@ -7,10 +7,12 @@
 //!
 //! One file per policy. A new one implements [`Policy`] and is named in [`all`].
 
+mod achievement_alerts;
 mod price_alerts;
 mod restock_alerts;
 mod runner;
 
+pub use achievement_alerts::AchievementAlerts;
 pub use price_alerts::PriceAlerts;
 pub use restock_alerts::RestockAlerts;
 pub use runner::{Policies, Running, Status};
@@ -94,5 +96,5 @@ pub trait Policy: Send + Sync + 'static {
 /// Every policy there is.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Policy>> {
-    vec![Box::new(PriceAlerts), Box::new(RestockAlerts)]
+    vec![Box::new(PriceAlerts), Box::new(RestockAlerts), Box::new(AchievementAlerts)]
 }

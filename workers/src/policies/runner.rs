@@ -4,7 +4,7 @@ use super::{Beginning, Effect, Policy, Unable};
 use crate::fx::Fx;
 use chrono::{DateTime, Utc};
 use domain::stream::{Position, Recorded};
-use event_store::{EventStore, StoreError, Undecodable, crash_point};
+use event_store::{EventStore, StoreError, Undecodable, crash, crash_point, stall_point};
 use operational::notifications::{self, Telling};
 use operational::policies::{self, Parked, Place};
 use projections::engine::Projections;
@@ -23,6 +23,8 @@ const RETRIES: i64 = 100;
 const READABLE_WITHIN: Duration = Duration::from_secs(2);
 /// How often it is looked by itself, also for what is due again.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long looking may take; a connection that swallows everything would be waited for much longer.
+const LOOK_WITHIN: Duration = Duration::from_secs(60);
 const SHORTEST_REST: Duration = Duration::from_millis(100);
 const LONGEST_REST: Duration = Duration::from_secs(5);
 /// What ids of tellings are derived in. The number means nothing.
@@ -68,6 +70,8 @@ enum Interrupted {
     Log(#[from] StoreError),
     #[error("the read models {0:?} are behind or stopped")]
     Behind(Vec<String>),
+    #[error("the database does not answer")]
+    Silent,
 }
 
 /// What came of looking once.
@@ -167,6 +171,7 @@ impl Policies {
         let Some(to) = entries.last().map(position) else { return Ok(Looked::Idle) };
         self.readable(policy, &entries).await?;
         let rates = self.inner.fx.rates();
+        stall_point!("policies.read");
         let mut transaction = self.inner.pool.begin().await?;
         match policies::hold(&mut transaction, policy.name()).await? {
             Some(held) if held == from => {}
@@ -174,6 +179,7 @@ impl Policies {
             Some(_) => return Ok(Looked::Moved),
             None => return Ok(Looked::Idle),
         }
+        stall_point!("policies.held");
         for entry in &entries {
             let (place, event) = match entry {
                 Ok(event) if policy.hears(&event.event) => (Spot::of(event), Some(event)),
@@ -262,16 +268,16 @@ async fn keep_going(policies: Policies, index: usize) {
     let mut rest = SHORTEST_REST;
     loop {
         head.borrow_and_update();
-        match policies.look(policy).await {
+        match timeout(LOOK_WITHIN, policies.look(policy)).await.unwrap_or(Err(Interrupted::Silent)) {
             Ok(Looked::Moved) => rest = SHORTEST_REST,
             Ok(Looked::Idle) => {
                 rest = SHORTEST_REST;
                 // A closed channel ends at once; the store it belongs to lives in these policies.
-                let _woken = timeout(LOOK_EVERY, head.changed()).await;
+                crash::wait("policies.idle", timeout(LOOK_EVERY, head.changed())).await;
             }
             Err(error) => {
                 tracing::warn!(policy = policy.name(), %error, "a policy was interrupted; trying again");
-                sleep(rest).await;
+                crash::wait("policies.rest", sleep(rest)).await;
                 rest = rest.saturating_mul(2).min(LONGEST_REST);
             }
         }

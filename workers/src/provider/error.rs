@@ -71,9 +71,10 @@ impl ProviderError {
             Self::Shape(_) => "wrong_shape",
             Self::Resting(_) => "resting",
             Self::Outbound(error) => match error {
-                OutboundError::Scheme | OutboundError::Private(_) | OutboundError::Elsewhere(_) => {
-                    "not_allowed"
-                }
+                OutboundError::Scheme
+                | OutboundError::Userinfo
+                | OutboundError::Private(_)
+                | OutboundError::Elsewhere(_) => "not_allowed",
                 OutboundError::Unresolved(_) | OutboundError::Connect(_) => "unreachable",
                 OutboundError::Redirected(_) => "redirected",
                 OutboundError::TooLarge(_) => "too_large",

@@ -13,5 +13,7 @@ mod demo;
 mod fx;
 mod jobs;
 mod mfc;
+mod notify;
 mod policies;
+mod policies_stepped;
 mod support;

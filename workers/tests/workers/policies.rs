@@ -28,10 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SHOP: EntityId = EntityId(Uuid::from_u128(0x50));
 
 /// A ledger with people, figures and prices.
-struct Market {
-    ledger: Ledger,
-    fx: Fx,
-    begun: DateTime<Utc>,
+pub struct Market {
+    pub ledger: Ledger,
+    pub fx: Fx,
+    pub begun: DateTime<Utc>,
 }
 
 fn money(text: &str) -> Money {
@@ -49,17 +49,17 @@ fn offer() -> Offer {
 }
 
 impl Market {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let ledger = Ledger::new().await;
         let fx = Fx::open(&ledger.db.pool).await.unwrap();
         Self { ledger, fx, begun: Utc::now().trunc_subsecs(6) }
     }
 
-    fn policies(&self, all: Vec<Box<dyn Policy>>) -> Policies {
+    pub fn policies(&self, all: Vec<Box<dyn Policy>>) -> Policies {
         Policies::new(&self.ledger.db.pool, &self.ledger.store, &self.ledger.projections, &self.fx, all)
     }
 
-    async fn person(&self, name: &str) -> UserId {
+    pub async fn person(&self, name: &str) -> UserId {
         let new = NewUser {
             username: name.parse().unwrap(),
             email: None,
@@ -69,7 +69,7 @@ impl Market {
         users::create(&self.ledger.db.pool, &Passwords::new(Cost::Least, 1).unwrap(), &new).await.unwrap().id
     }
 
-    async fn figure(&self, name: &str) -> FigureId {
+    pub async fn figure(&self, name: &str) -> FigureId {
         let figure_id = FigureId(Uuid::now_v7());
         self.run(&CatalogueFigure {
             figure_id,
@@ -92,12 +92,12 @@ impl Market {
         figure_id
     }
 
-    async fn wish(&self, user_id: UserId, figure_id: FigureId, target: Option<&str>) {
+    pub async fn wish(&self, user_id: UserId, figure_id: FigureId, target: Option<&str>) {
         let target = target.map(money);
         self.run(&SetWish { user_id, figure_id, expected: None, target, note: None }).await;
     }
 
-    async fn seen(
+    pub async fn seen(
         &self,
         figure_id: FigureId,
         hours: i64,
@@ -117,12 +117,12 @@ impl Market {
         self.run(&ObserveMarket { figure_id, seen: Observation { seen_at, price, stores } }).await
     }
 
-    async fn price(&self, figure_id: FigureId, hours: i64, price: &str) -> Position {
+    pub async fn price(&self, figure_id: FigureId, hours: i64, price: &str) -> Position {
         self.seen(figure_id, hours, Some(price), None).await
     }
 
     /// Runs a command as the system itself.
-    async fn run<C: Command>(&self, command: &C) -> Position {
+    pub async fn run<C: Command>(&self, command: &C) -> Position {
         let circumstances = Circumstances {
             actor: None,
             is_admin: true,
@@ -132,7 +132,7 @@ impl Market {
         self.ledger.store.execute(command, &Execution::new(circumstances)).await.unwrap().position
     }
 
-    async fn told(&self, user_id: UserId) -> Vec<Notification> {
+    pub async fn told(&self, user_id: UserId) -> Vec<Notification> {
         let mut told =
             notifications::list(&self.ledger.db.pool, user_id, false, false, None, 1_000).await.unwrap();
         told.reverse();
@@ -140,7 +140,7 @@ impl Market {
     }
 
     /// Lets the policies go on until they have reacted to everything.
-    async fn settled(&self, policies: &Policies) {
+    pub async fn settled(&self, policies: &Policies) {
         let head = self.ledger.head().await;
         assert!(policies.wait_for(head, PATIENCE).await, "{:?}", policies.status().await);
     }
@@ -276,7 +276,7 @@ async fn whoever_no_longer_wishes_or_is_gone_is_not_told() {
     market.price(figure, 0, "100 EUR").await;
     market.settled(&policies).await;
     market.run(&Unwish { user_id: alice, figure_id: figure, expected: None }).await;
-    operational::erasures::begin(&market.ledger.db.pool, bob, None).await.unwrap();
+    operational::erasures::begin(&market.ledger.db.pool, bob, None, None).await.unwrap();
     market.price(figure, 1, "50 EUR").await;
     market.settled(&policies).await;
     assert_eq!(market.ledger.count("SELECT count(*) FROM notifications").await, 0);

@@ -7,7 +7,7 @@
 //! - **Catalogue entries** are found by barcode, by the MyFigureCollection id, or by slug and name together; what is
 //!   unknown is added.
 //! - **What is here already wins**: a piece, wish or cabinet that is there is left as it is, and what its owner
-//!   deleted since stays deleted.
+//!   deleted since stays deleted. The settings of the account are taken into one that never held anything.
 
 mod read;
 
@@ -19,9 +19,11 @@ use domain::commands::{BringBack, CatalogueFigure, ChangeCabinets, SetWish};
 use domain::gtin::Gtin;
 use domain::ids::{FigureId, UserId};
 use domain::refusal::{Code, Refusal};
-use domain::stream::{Position, StreamId};
+use domain::stream::{Position, StreamId, Version};
 use domain::world::{Command, Stop, World};
 use event_store::EventStore;
+use operational::passwords::Passwords;
+use operational::users::{self, ProfileChange, UserError};
 use projections::backup::format::{Backup, BackupFigure};
 use projections::engine::{Projection, Projections};
 use projections::figures::{Figures, queries};
@@ -71,6 +73,8 @@ pub struct Restored {
     pub pieces: Tally,
     /// Wishes.
     pub wishes: Tally,
+    /// Whether the settings of the account are those of the file now: so it is where the account never held anything.
+    pub settings: bool,
     /// Read models at this position show it; absent when nothing was run.
     #[serde(skip)]
     pub position: Option<Position>,
@@ -157,6 +161,8 @@ pub struct Request<'a> {
     pub types: &'a [String],
     /// Whether to append.
     pub mode: Mode,
+    /// What accounts are changed with.
+    pub passwords: &'a Passwords,
 }
 
 /// Brings a backup back.
@@ -174,7 +180,10 @@ pub async fn restore(
     if !projections.wait_for(&[Figures::NAME], head, PATIENCE).await.is_reached() {
         return Err(RestoreError::Behind);
     }
-    let mut restored = Restored::default();
+    let home = StreamId::Collection(request.user);
+    let (_, version) = store.state_at(&home, None).await.map_err(ImportError::from)?;
+    let settings = read::settings(&backup)?.filter(|_| version == Version::NONE);
+    let mut restored = Restored { settings: settings.is_some(), ..Restored::default() };
     let known = known(store.pool(), &backup).await.map_err(ImportError::from)?;
     restored.figures.known = known.len();
     let planned = read::plan(&backup, request, &known)?;
@@ -191,11 +200,16 @@ pub async fn restore(
     if request.mode == Mode::DryRun {
         return Ok(restored);
     }
+    let taken = settings.is_some();
+    if let Some(change) = settings {
+        take(store.pool(), request, &change).await?;
+    }
     let runner = Runner { store, mode: Mode::Append, actor: Some(request.user) };
     let behind = steps.len();
     let ran =
         runner.run(&steps, Step::streams, &|at| progress(twice(behind.saturating_add(at.done)))).await?;
-    let mut restored = Restored { position: later(ran.position, Some(head)), ..Restored::default() };
+    let position = later(ran.position, Some(head));
+    let mut restored = Restored { position, settings: taken, ..Restored::default() };
     restored.figures.known = known.len();
     for (planned, outcome) in planned.iter().zip(ran.outcomes) {
         match outcome {
@@ -205,6 +219,17 @@ pub async fn restore(
         }
     }
     Ok(restored)
+}
+
+/// Gives the account the settings of the file.
+async fn take(pool: &PgPool, request: &Request<'_>, change: &ProfileChange) -> Result<(), RestoreError> {
+    match users::update_profile(pool, request.passwords, request.user, change).await {
+        Ok(_) => Ok(()),
+        Err(UserError::Database(error)) => Err(ImportError::from(error).into()),
+        Err(other) => {
+            Err(BadBackup { field: "settings".to_owned(), line: None, reason: other.to_string() }.into())
+        }
+    }
 }
 
 /// The entries of the file that the catalogue has, by the ids that they have in the file.

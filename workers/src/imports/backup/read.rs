@@ -15,6 +15,7 @@ use domain::money::{Amount, Currency, FxRate, Money};
 use domain::preorder::Status;
 use domain::stream::Version;
 use domain::text::{HttpUrl, Line};
+use operational::users::ProfileChange;
 use projections::backup::format::{
     Backup, BackupFigure, BackupPiece, BackupPreorder, BackupWish, FORMAT, VERSION,
 };
@@ -59,10 +60,24 @@ pub(super) fn parse(file: &[u8]) -> Result<Backup, BadBackup> {
     if backup.format != FORMAT {
         return Err(bad("format", format_args!("this is no backup: format is {FORMAT:?} in one")));
     }
-    if backup.version != VERSION {
+    if !(1..=VERSION).contains(&backup.version) {
         return Err(bad("version", format_args!("version {} is not known to this release", backup.version)));
     }
     Ok(backup)
+}
+
+/// What the file says of the account.
+pub(super) fn settings(backup: &Backup) -> Result<Option<ProfileChange>, BadBackup> {
+    let Some(told) = &backup.settings else { return Ok(None) };
+    let at = At("settings".to_owned());
+    Ok(Some(ProfileChange {
+        nsfw_visibility: Some(at.read("nsfw_visibility", &told.nsfw_visibility)?),
+        preferred_currency: Some(at.maybe("preferred_currency", told.preferred_currency.as_ref())?),
+        public_profile_show_nsfw: Some(told.public_profile_show_nsfw),
+        public_profile_show_value: Some(told.public_profile_show_value),
+        time_zone: Some(at.read("time_zone", &told.time_zone)?),
+        ..ProfileChange::default()
+    }))
 }
 
 /// Where in the file a value stands.
