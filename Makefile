@@ -12,7 +12,7 @@ test: ## run every test (ARGS="-p domain" for some, TEST_LIMIT=40m)
 	@scripts/test.sh $(ARGS)
 
 setup: ## install what is missing (the others do it too)
-	@scripts/setup.sh
+	@scripts/setup.sh tests
 
 fmt: ## format the code
 	@cargo fmt --all

@@ -1,9 +1,15 @@
 //! Settings: every environment variable the program reads, in one place.
 
+pub mod oidc;
+
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use axum::http::Uri;
-use workers::{fx::FxSettings, provider::ProviderAddress};
+use chrono::TimeDelta;
+use operational::sessions::Lifetimes;
+use workers::{fx::FxSettings, outbound::AllowedNetworks, provider::ProviderAddress};
+
+use self::oidc::OidcSettings;
 
 /// One environment variable: its name, what holds when it is unset, what it means.
 #[derive(Debug, Clone, Copy)]
@@ -23,11 +29,14 @@ const PUBLIC_URL: &str = "PUBLIC_URL";
 const RATE_LIMIT_ENABLED: &str = "RATE_LIMIT_ENABLED";
 const TRUSTED_PROXY_HOPS: &str = "TRUSTED_PROXY_HOPS";
 const ALLOW_LOCAL_SIGNUP: &str = "ALLOW_LOCAL_SIGNUP";
+const SESSION_IDLE_DAYS: &str = "SESSION_IDLE_DAYS";
+const SESSION_MAX_DAYS: &str = "SESSION_MAX_DAYS";
 const METRICS_TOKEN: &str = "METRICS_TOKEN";
 const FX_REFRESH_ENABLED: &str = "FX_REFRESH_ENABLED";
 const FX_BASE_URL: &str = "FX_BASE_URL";
 const FIGURE_PROXY_URL: &str = "FIGURE_PROXY_URL";
 const FIGURE_PROXY_KEY: &str = "FIGURE_PROXY_KEY";
+const OUTBOUND_ALLOW_CIDRS: &str = "OUTBOUND_ALLOW_CIDRS";
 const LOG_FORMAT: &str = "LOG_FORMAT";
 const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const RUST_LOG: &str = "RUST_LOG";
@@ -54,7 +63,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: RATE_LIMIT_ENABLED,
         default: "true",
-        meaning: "Whether attempts to sign in or up are limited per address",
+        meaning: "Whether attempts to sign in or up are limited per address, and requests per API key",
     },
     Variable {
         name: TRUSTED_PROXY_HOPS,
@@ -66,6 +75,16 @@ pub const VARIABLES: &[Variable] = &[
         name: ALLOW_LOCAL_SIGNUP,
         default: "true",
         meaning: "Whether anybody may register. Admins can always make accounts on the command line",
+    },
+    Variable {
+        name: SESSION_IDLE_DAYS,
+        default: "30",
+        meaning: "A session that is not used for so many days is over",
+    },
+    Variable {
+        name: SESSION_MAX_DAYS,
+        default: "90",
+        meaning: "A session is over after so many days, however much it is used",
     },
     Variable {
         name: METRICS_TOKEN,
@@ -93,6 +112,12 @@ pub const VARIABLES: &[Variable] = &[
         name: FIGURE_PROXY_KEY,
         default: "unset",
         meaning: "What is sent to the price provider as a bearer token",
+    },
+    Variable {
+        name: OUTBOUND_ALLOW_CIDRS,
+        default: "unset",
+        meaning: "Networks that addresses typed by people may lead to although they are not on the public internet, \
+                  such as 192.168.1.0/24,fd00::/8: for the ntfy server at home",
     },
     Variable {
         name: LOG_FORMAT,
@@ -207,12 +232,18 @@ pub struct Config {
     pub trusted_proxy_hops: usize,
     /// Whether anybody may register.
     pub allow_local_signup: bool,
+    /// How long sessions last.
+    pub sessions: Lifetimes,
+    /// Where else people can sign in.
+    pub oidc: OidcSettings,
     /// Opens `/metrics`, when there is one.
     pub metrics_token: Option<Secret>,
     /// Where exchange rates are fetched, and whether.
     pub fx: FxSettings,
     /// The price provider, when there is one.
     pub price_provider: Option<ProviderAddress>,
+    /// Networks of the operator's own that may be asked.
+    pub outbound_allowed: AllowedNetworks,
     /// How log lines look.
     pub log_format: LogFormat,
     /// The OpenTelemetry collector that gets spans, when there is one.
@@ -239,27 +270,42 @@ impl Config {
     /// As [`Config::from_env`].
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut read = Reader { lookup, faults: Vec::new() };
+        let public_url = read.parsed(
+            PUBLIC_URL,
+            "is not an http(s) address without a path, such as https://figures.example",
+            |text| text.parse().ok(),
+        );
+        let allow_local_signup = read.switch(ALLOW_LOCAL_SIGNUP, true);
+        let oidc = oidc::read(&mut read, public_url.as_ref(), allow_local_signup);
         let config = Self {
             database_url: read.text(DATABASE_URL),
             data: read.text(DATA).unwrap_or_else(|| "./data".to_owned()).into(),
             listen: read
                 .parsed(LISTEN, "is not an address and port such as 127.0.0.1:8080", |text| text.parse().ok())
                 .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
-            public_url: read.parsed(
-                PUBLIC_URL,
-                "is not an http(s) address without a path, such as https://figures.example",
-                |text| text.parse().ok(),
-            ),
+            public_url,
             rate_limit_enabled: read.switch(RATE_LIMIT_ENABLED, true),
             trusted_proxy_hops: read
                 .parsed(TRUSTED_PROXY_HOPS, "is not a number from 0 to 16", |text| {
                     text.parse().ok().filter(|hops| *hops <= 16)
                 })
                 .unwrap_or(0),
-            allow_local_signup: read.switch(ALLOW_LOCAL_SIGNUP, true),
+            allow_local_signup,
+            sessions: Lifetimes {
+                idle: read.days(SESSION_IDLE_DAYS, 30),
+                absolute: read.days(SESSION_MAX_DAYS, 90),
+            },
+            oidc,
             metrics_token: read.secret(METRICS_TOKEN),
             fx: read.fx(),
             price_provider: read.price_provider(),
+            outbound_allowed: read
+                .parsed(
+                    OUTBOUND_ALLOW_CIDRS,
+                    "is no list of networks such as 192.168.1.0/24,fd00::/8",
+                    |text| text.parse().ok(),
+                )
+                .unwrap_or_default(),
             log_format: read
                 .parsed(LOG_FORMAT, "is neither text nor json", |text| match text {
                     "text" => Some(LogFormat::Text),
@@ -296,6 +342,17 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             self.faults.push(format!("{name}: {text:?} {fault}"));
         }
         value
+    }
+
+    fn fault(&mut self, text: String) {
+        self.faults.push(text);
+    }
+
+    fn days(&mut self, name: &str, default: i64) -> TimeDelta {
+        let days = self.parsed(name, "is not a number of days from 1 to 3650", |text| {
+            text.parse().ok().filter(|days| (1..=3_650).contains(days))
+        });
+        TimeDelta::days(days.unwrap_or(default))
     }
 
     fn fx(&mut self) -> FxSettings {
@@ -345,9 +402,9 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
 /// The variables as a table for `--help`.
 #[must_use]
 pub fn help() -> String {
-    let width = VARIABLES.iter().map(|one| one.name.len()).max().unwrap_or(0);
-    let lines: Vec<String> = VARIABLES
-        .iter()
+    let all = || VARIABLES.iter().chain(oidc::VARIABLES);
+    let width = all().map(|one| one.name.len()).max().unwrap_or(0);
+    let lines: Vec<String> = all()
         .map(|one| format!("  {:width$}  {} [default: {}]", one.name, one.meaning, one.default))
         .collect();
     format!("Environment:\n{}", lines.join("\n"))

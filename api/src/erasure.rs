@@ -14,6 +14,7 @@ use operational::{
 use projections::engine::{EngineError, Projections, Waited};
 use sqlx::PgPool;
 use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::{state::AppState, telemetry};
 
@@ -62,12 +63,18 @@ impl Eraser {
         Self { pool: pool.clone(), store: store.clone(), projections: projections.clone() }
     }
 
-    /// Deletes the account. From here on the rest follows, whatever happens.
+    /// Deletes the account. From here on the rest follows, whatever happens; the log names the request that asked
+    /// for it by its correlation id.
     ///
     /// # Errors
     /// `NotFound`, `LastAdmin`, `Database`.
-    pub async fn begin(&self, person: UserId, requested_by: Option<UserId>) -> Result<(), UserError> {
-        erasures::begin(&self.pool, person, requested_by).await?;
+    pub async fn begin(
+        &self,
+        person: UserId,
+        requested_by: Option<UserId>,
+        correlation_id: Uuid,
+    ) -> Result<(), UserError> {
+        erasures::begin(&self.pool, person, requested_by, Some(correlation_id)).await?;
         crash_point!("erasure.after_account");
         tracing::info!(%person, "a person is being erased");
         Ok(())
@@ -105,7 +112,8 @@ impl Eraser {
         let end = match erasure.ended_at {
             Some(position) => position,
             None => {
-                let position = self.store.end_person(person, erasure.requested_by).await?;
+                let position =
+                    self.store.end_person(person, erasure.requested_by, erasure.correlation_id).await?;
                 erasures::ended(&self.pool, person, position).await?;
                 position
             }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use chrono::Utc;
 use sqlx::PgPool;
 use workers::{
-    jobs::{FxRefresh, Job, Jobs, LookupCleanup, PriceCron, RecordCleanup, SessionCleanup},
+    jobs::{
+        DeliveryCleanup, FxRefresh, Job, Jobs, LookupCleanup, PriceCron, RecordCleanup, ReleaseCron,
+        SessionCleanup,
+    },
     provider::{self, Provider},
     sweep::{self, Sweep},
 };
@@ -17,10 +20,17 @@ use crate::{config::Config, ledger::Ledger};
 pub fn all(config: &Config, pool: &PgPool, ledger: &Ledger) -> Jobs {
     let jobs: Vec<Arc<dyn Job>> = vec![
         Arc::new(PriceCron { sweep: sweep(config, pool, ledger) }),
+        Arc::new(ReleaseCron {
+            pool: pool.clone(),
+            store: ledger.store.clone(),
+            projections: ledger.projections.clone(),
+            clock: Arc::new(Utc::now),
+        }),
         Arc::new(FxRefresh { fx: ledger.fx.clone(), settings: config.fx.clone() }),
         Arc::new(SessionCleanup { pool: pool.clone() }),
         Arc::new(LookupCleanup { pool: pool.clone() }),
         Arc::new(RecordCleanup { store: ledger.store.clone() }),
+        Arc::new(DeliveryCleanup { pool: pool.clone() }),
     ];
     Jobs::new(pool.clone(), jobs)
 }

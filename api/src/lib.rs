@@ -17,6 +17,7 @@ pub mod http;
 pub mod identity;
 pub mod jobs;
 pub mod ledger;
+pub mod mail;
 pub mod moments;
 pub mod pages;
 pub mod perform;

@@ -25,7 +25,7 @@ use domain::{
     stream::Position,
     world::{Circumstances, Command},
 };
-use event_store::{ExecuteError, Execution, SPANS, StoreError};
+use event_store::{ExecuteError, Execution, SPANS, StoreError, Undecodable};
 use operational::users::User;
 use projections::engine::EngineError;
 use tracing::Instrument;
@@ -34,9 +34,10 @@ use uuid::Uuid;
 use crate::{
     answer::X_EVENT_POSITION,
     extract::{CurrentUser, Idempotency},
-    guard::correlation::CorrelationId,
+    guard::{correlation::CorrelationId, keys::Grants},
     problem::{
         BUSY, DATABASE_UNAVAILABLE, IDEMPOTENCY_KEY_REUSED, OUTCOME_UNKNOWN, Problem, READ_MODEL_BEHIND,
+        STREAM_UNREADABLE,
     },
     state::AppState,
 };
@@ -51,6 +52,8 @@ pub struct Caller {
     pub user: User,
     /// Ties log lines and events to the request.
     pub correlation_id: Uuid,
+    /// What they may do: everything of theirs, or what their API key is allowed.
+    pub grants: Grants,
 }
 
 impl FromRequestParts<AppState> for Caller {
@@ -59,7 +62,8 @@ impl FromRequestParts<AppState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let CurrentUser(user) = CurrentUser::from_request_parts(parts, state).await?;
         let CorrelationId(correlation_id) = CorrelationId::from_request_parts(parts, state).await?;
-        Ok(Self { user, correlation_id })
+        let grants = parts.extensions.get::<Grants>().cloned().unwrap_or_default();
+        Ok(Self { user, correlation_id, grants })
     }
 }
 
@@ -134,6 +138,7 @@ impl From<ExecuteError> for Problem {
                 again(DATABASE_UNAVAILABLE)
             }
             ExecuteError::OutcomeUnknown => again(OUTCOME_UNKNOWN),
+            ExecuteError::Undecodable(event) => event.into(),
             other => Self::internal(other),
         }
     }
@@ -143,8 +148,22 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Database(error) => error.into(),
-            StoreError::Undecodable(error) => Self::internal(error),
+            StoreError::Undecodable(event) => event.into(),
         }
+    }
+}
+
+/// What is wrong with the event goes to the log only; its position leads an operator to it.
+impl From<Undecodable> for Problem {
+    fn from(event: Undecodable) -> Self {
+        tracing::error!(
+            position = event.position.0,
+            stream = %format_args!("{}/{}", event.stream_type, event.stream_id),
+            event_type = %event.event_type,
+            reason = %event.reason,
+            "an event cannot be read"
+        );
+        Self::from(STREAM_UNREADABLE).extra("position", event.position.0)
     }
 }
 

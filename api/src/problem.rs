@@ -131,6 +131,30 @@ pub const NOT_SIGNED_IN: Kind =
 /// The account may not be used.
 pub const SUSPENDED: Kind =
     Kind::new(StatusCode::FORBIDDEN, "suspended", "an admin has suspended this account");
+/// The API key opens nothing.
+pub const INVALID_API_KEY: Kind = Kind::new(
+    StatusCode::UNAUTHORIZED,
+    "invalid_api_key",
+    "this is no API key that works: it never was one, was revoked, or has run out",
+);
+/// The API key is not allowed to do this.
+pub const SCOPE_MISSING: Kind = Kind::new(
+    StatusCode::FORBIDDEN,
+    "scope_missing",
+    "the API key lacks a scope; make one that has it, at POST /api/me/api-keys",
+);
+/// No API key may do this.
+pub const KEY_NOT_ALLOWED: Kind = Kind::new(
+    StatusCode::FORBIDDEN,
+    "key_not_allowed",
+    "no API key may do this; sign in at POST /api/auth/login",
+);
+/// Too many requests with one key.
+pub const TOO_MANY_REQUESTS: Kind = Kind::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "too_many_requests",
+    "too many requests with this API key; wait as long as Retry-After says",
+);
 /// Only for admins.
 pub const ADMIN_ONLY: Kind = Kind::new(StatusCode::FORBIDDEN, "admin_only", "only admins may do this");
 /// Another site's page sent this.
@@ -184,8 +208,16 @@ pub const OUTCOME_UNKNOWN: Kind = Kind::new(
     "the database went away while this was being written; repeat it with the same Idempotency-Key to find out",
 );
 
+/// Something of the log that is needed here cannot be read by this release.
+pub const STREAM_UNREADABLE: Kind = Kind::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "stream_unreadable",
+    "what is on record of this cannot be read here, so nothing was changed; tell whoever runs this instance",
+);
+
 /// What every command may meet besides its own refusals.
-pub const COMMAND: &[Kind] = &[IDEMPOTENCY_KEY_REUSED, STALE_VERSION, READ_MODEL_BEHIND, BUSY];
+pub const COMMAND: &[Kind] =
+    &[IDEMPOTENCY_KEY_REUSED, STALE_VERSION, READ_MODEL_BEHIND, BUSY, STREAM_UNREADABLE];
 /// What routes for the signed-in may refuse before the handler runs.
 pub const SIGNED_IN: &[Kind] = &[NOT_SIGNED_IN, SUSPENDED];
 /// What routes for admins may refuse before the handler runs.
@@ -378,7 +410,8 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         }
         if self.0.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Session"));
+            let how = response.headers_mut().entry(header::WWW_AUTHENTICATE);
+            how.or_insert(HeaderValue::from_static("Session"));
         }
         response
     }

@@ -8,7 +8,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    guard::{correlation, cross_site, security_headers},
+    guard::{correlation, cross_site, keys, security_headers},
     http, identity,
     problem::{self, METHOD_NOT_ALLOWED, NOT_FOUND},
     state::AppState,
@@ -21,7 +21,12 @@ fn resources(state: &AppState) -> OpenApiRouter<AppState> {
         .merge(http::health::routes())
         .merge(http::metrics::routes())
         .merge(http::auth::routes(state))
+        .merge(http::auth_reset::routes(state))
+        .merge(http::auth_oidc::routes())
         .merge(http::me::routes())
+        .merge(http::sessions::routes())
+        .merge(http::api_keys::routes())
+        .merge(http::identities::routes())
         .merge(http::figure_types::routes())
         .merge(http::currencies::routes())
         .merge(http::fx::routes())
@@ -44,6 +49,10 @@ fn resources(state: &AppState) -> OpenApiRouter<AppState> {
         .merge(http::timeline::routes(state))
         .merge(http::achievements::routes(state))
         .merge(http::notifications::routes())
+        .merge(http::notification_routing::routes())
+        .merge(http::notification_channels::routes())
+        .merge(http::web_push::routes())
+        .merge(http::live::routes())
         .merge(http::admin::users::routes())
         .merge(http::admin::events::routes())
         .merge(http::admin::streams::routes())
@@ -52,6 +61,8 @@ fn resources(state: &AppState) -> OpenApiRouter<AppState> {
         .merge(http::admin::stats::routes())
         .merge(http::admin::jobs::routes())
         .merge(http::admin::settings::routes())
+        .merge(http::admin::notifications::routes())
+        .merge(http::admin::deliveries::routes())
 }
 
 /// Puts the routes and the layers together.
@@ -74,6 +85,7 @@ pub fn guard(routes: Router<AppState>, state: AppState) -> anyhow::Result<Router
     Ok(routes
         .fallback(async || NOT_FOUND)
         .method_not_allowed_fallback(async || METHOD_NOT_ALLOWED)
+        .layer(from_fn_with_state(state.clone(), keys::admit))
         .layer(sessions)
         .layer(from_fn_with_state(state.clone(), cross_site::refuse))
         .layer(CatchPanicLayer::custom(problem::from_panic))

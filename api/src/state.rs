@@ -1,13 +1,18 @@
 //! What every handler shares.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 use event_store::EventStore;
 use operational::passwords::Passwords;
 use projections::engine::Projections;
 use sqlx::PgPool;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use workers::{
+    channels::{self, Channels},
+    deliveries::{self, Deliveries, Told},
     fx::Fx,
     jobs::Jobs,
     policies::{self, Policies},
@@ -16,7 +21,12 @@ use workers::{
 use crate::{
     config::Config,
     erasure::Eraser,
-    guard::{attempts::Attempts, own_writes::OwnWrites},
+    guard::{attempts::Attempts, keys::KeyUses, own_writes::OwnWrites},
+    http::live,
+    identity::{
+        letters::{Letters, NoLetters},
+        oidc::Providers,
+    },
     jobs,
     ledger::Ledger,
 };
@@ -41,23 +51,39 @@ pub struct Inner {
     pub jobs: Jobs,
     /// What follows from events.
     pub policies: Policies,
+    /// What goes out of what people are told.
+    pub deliveries: Deliveries,
+    /// How many may follow what happens, still.
+    pub live: Arc<Semaphore>,
     /// Hashing of passwords.
     pub passwords: Passwords,
     /// Attempts to sign in or up, per address.
     pub attempts: Attempts,
+    /// Requests per API key.
+    pub key_uses: KeyUses,
+    /// Where else people can sign in.
+    pub oidc: Providers,
     /// Where everybody's own last write stands.
     pub own_writes: OwnWrites,
+    letters: OnceLock<Arc<dyn Letters>>,
     stopping: watch::Sender<bool>,
 }
 
 impl AppState {
     /// Puts the shared parts together. The database is migrated already.
+    ///
+    /// # Panics
+    /// Outside of a runtime: it listens for what people are told from here on. And when TLS cannot be set up, without
+    /// which nothing could be asked of anybody.
     #[must_use]
     pub fn new(config: Config, pool: PgPool, ledger: Ledger, passwords: Passwords) -> Self {
         let jobs = jobs::all(&config, &pool, &ledger);
         let Ledger { store, projections, fx } = ledger;
         let policies = Policies::new(&pool, &store, &projections, &fx, policies::all());
+        let deliveries = deliveries(&config, &pool);
         let attempts = Attempts::new(config.rate_limit_enabled);
+        let key_uses = KeyUses::new(config.rate_limit_enabled);
+        let oidc = Providers::new(&config.oidc);
         Self(Arc::new(Inner {
             config,
             pool,
@@ -66,8 +92,13 @@ impl AppState {
             fx,
             jobs,
             policies,
+            deliveries,
+            live: Arc::new(Semaphore::new(live::MOST)),
             passwords,
             attempts,
+            key_uses,
+            oidc,
+            letters: OnceLock::new(),
             own_writes: OwnWrites::default(),
             stopping: watch::Sender::new(false),
         }))
@@ -77,6 +108,19 @@ impl AppState {
     #[must_use]
     pub fn eraser(&self) -> Eraser {
         Eraser::new(&self.pool, &self.store, &self.projections)
+    }
+
+    /// Puts in what sends letters, once; without it none are sent.
+    pub fn send_letters_by(&self, letters: Arc<dyn Letters>) {
+        if self.0.letters.set(letters).is_err() {
+            tracing::error!("what sends letters is put in already");
+        }
+    }
+
+    /// What sends letters.
+    #[must_use]
+    pub fn letters(&self) -> &dyn Letters {
+        self.0.letters.get().map_or(&NoLetters, |letters| &**letters)
     }
 
     /// Says that the server is going down: it is no longer ready, and what waits on
@@ -97,6 +141,17 @@ impl AppState {
         // The sender lives in this very state, so the wait cannot end by its being dropped.
         let _stopped = stopping.wait_for(|stopping| *stopping).await;
     }
+}
+
+fn deliveries(config: &Config, pool: &PgPool) -> Deliveries {
+    let options = channels::Options {
+        allowed: config.outbound_allowed.clone(),
+        public_url: config.public_url.as_ref().map(ToString::to_string),
+        ..channels::Options::default()
+    };
+    #[allow(clippy::expect_used, reason = "as the documentation of `AppState::new` says")]
+    let channels = Channels::new(options).expect("TLS can be set up");
+    Deliveries::new(pool, channels, Told::listen(pool), deliveries::Options::default())
 }
 
 impl Deref for AppState {

@@ -3,7 +3,7 @@
 use crate::cluster::{Cluster, ClusterError, OLDEST_MAJOR};
 use crate::migrate::{self, MigrationError};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, Executor, PgConnection, PgPool};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -186,7 +186,13 @@ async fn checked_pool(options: PgConnectOptions, may_break: bool) -> Result<PgPo
     let mut connection = patient_connection(&options).await?;
     check_server(&mut connection).await?;
     connection.close().await?;
-    let pool = PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(Duration::from_secs(15));
+    let pool = PgPoolOptions::new()
+        .max_connections(POOL_SIZE)
+        .acquire_timeout(Duration::from_secs(15))
+        // No statement here runs as long as compiling one takes.
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute("SET jit = off").await.map(drop) })
+        });
     // A socket beside us neither cuts nor swallows anything, and a ping costs a round trip.
     let pool = match (may_break, options.get_socket()) {
         (false, _) => pool.test_before_acquire(false),

@@ -9,9 +9,11 @@ pub mod backup;
 pub mod cluster;
 pub mod connect;
 pub mod migrate;
+pub mod snapshot;
 pub mod testing;
 
 pub use backup::{BackupError, Copied};
 pub use cluster::{Cluster, ClusterError, ClusterOptions, Durability, ServeLock, ServeLockError};
 pub use connect::{ConnectError, Database, Source};
 pub use migrate::{MIGRATOR, MigrationError};
+pub use snapshot::snapshot;

@@ -156,3 +156,21 @@ async fn a_database_that_cannot_search_japanese_names_is_refused() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_snapshot_sees_one_moment_and_is_not_replaced_when_it_is_lost() {
+    let db = TestDb::new().await;
+    sqlx::query("CREATE TABLE mark (id int)").execute(&db.pool).await.unwrap();
+    let count =
+        async |pool: &PgPool| sqlx::query_scalar::<_, i64>("SELECT count(*) FROM mark").fetch_one(pool).await;
+    let snapshot = database::snapshot(&db.pool).await.unwrap();
+    sqlx::query("INSERT INTO mark VALUES (1)").execute(&db.pool).await.unwrap();
+    assert_eq!((count(&snapshot).await.unwrap(), count(&db.pool).await.unwrap()), (0, 1));
+    assert!(sqlx::query("INSERT INTO mark VALUES (2)").execute(&snapshot).await.is_err(), "it only reads");
+    let snapshot = database::snapshot(&db.pool).await.unwrap();
+    assert_eq!(count(&snapshot).await.unwrap(), 1);
+    let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&snapshot).await.unwrap();
+    sqlx::query("SELECT pg_terminate_backend($1)").bind(process).execute(&db.pool).await.unwrap();
+    assert!(count(&snapshot).await.is_err());
+    assert!(count(&snapshot).await.is_err(), "another connection would see another moment");
+}

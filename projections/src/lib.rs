@@ -8,6 +8,8 @@ pub mod cote;
 pub mod engine;
 pub mod entities;
 pub mod figures;
+#[cfg(feature = "next-release")]
+mod next_release;
 pub mod past;
 pub mod preorders;
 pub mod prices;
@@ -20,9 +22,13 @@ use engine::Definition;
 /// Every projection, in the order in which they are shown.
 #[must_use]
 pub fn all() -> Vec<Definition> {
+    #[cfg(not(feature = "next-release"))]
+    type Figures = figures::Figures;
+    #[cfg(feature = "next-release")]
+    type Figures = next_release::Figures;
     vec![
         Definition::of::<entities::Entities>(),
-        Definition::of::<figures::Figures>(),
+        Definition::of::<Figures>(),
         Definition::of::<prices::Prices>(),
         Definition::of::<collection::Collections>(),
         Definition::of::<preorders::Preorders>(),

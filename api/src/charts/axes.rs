@@ -17,14 +17,14 @@ pub(super) fn days(from: NaiveDate, to: NaiveDate) -> (Vec<NaiveDate>, &'static 
         let shown = from.iter_days().take_while(|day| *day <= to).step_by(every).collect();
         return (shown, "%-d %b");
     }
-    let format = if span > 365 * 4 { "%Y" } else { "%b %Y" };
     for months in [1_u32, 2, 3, 6, 12, 24, 60, 120, 240] {
         let shown: Vec<NaiveDate> = firsts(from, to, months).collect();
         if shown.len() <= MOST_DAYS {
-            return (shown, format);
+            // Several in one year must not all be called by that year.
+            return (shown, if months < 12 { "%b %Y" } else { "%Y" });
         }
     }
-    (vec![from, to], format)
+    (vec![from, to], "%Y")
 }
 
 /// The first days of every so many months, counted from January.

@@ -7,15 +7,21 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use database::Database;
 use operational::{
+    api_keys,
+    password_resets::{self, AskedBy},
     passwords::Password,
-    users::{self, Email, NewUser, UserError, Username},
+    sessions,
+    users::{self, AccessChange, Email, NewUser, User, UserError, Username},
 };
+use uuid::Uuid;
 
 use super::instance;
 use crate::{
     config::Config,
     erasure::{Eraser, ErasureError},
+    http::auth_reset,
 };
 
 /// How many times it is waited for read models that are late.
@@ -41,6 +47,36 @@ enum Command {
         #[arg(long)]
         admin: bool,
     },
+    /// Make a link with which somebody sets a new password, once, within a day
+    ResetPassword {
+        /// The username
+        name: String,
+    },
+    /// Let somebody run the instance
+    Promote {
+        /// The username
+        name: String,
+    },
+    /// Let somebody run the instance no more
+    Demote {
+        /// The username
+        name: String,
+    },
+    /// Shut somebody out: their sessions and API keys end at once
+    Suspend {
+        /// The username
+        name: String,
+    },
+    /// Let somebody in again
+    Unsuspend {
+        /// The username
+        name: String,
+    },
+    /// End every session of somebody and take their API keys away
+    SignOut {
+        /// The username
+        name: String,
+    },
     /// Erase a person for good: account, pieces, pre-orders, wishes, and what the log says of them
     EraseUser {
         /// The username
@@ -54,8 +90,61 @@ enum Command {
 pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::CreateUser { name, email, admin } => create_user(config, name, email, admin).await,
+        Command::ResetPassword { name } => reset_password(config, &name).await,
+        Command::Promote { name } => change(config, &name, Some(true), None, "runs the instance").await,
+        Command::Demote { name } => change(config, &name, Some(false), None, "is no admin").await,
+        Command::Suspend { name } => change(config, &name, None, Some(true), "is shut out").await,
+        Command::Unsuspend { name } => change(config, &name, None, Some(false), "may sign in").await,
+        Command::SignOut { name } => sign_out(config, &name).await,
         Command::EraseUser { name, yes } => erase_user(config, name, yes).await,
     }
+}
+
+async fn named(database: &Database, name: &str) -> anyhow::Result<User> {
+    let username: Username = name.parse()?;
+    let found = users::by_username(&database.pool, &username).await?;
+    found.with_context(|| format!("there is no account {username}"))
+}
+
+async fn reset_password(config: Config, name: &str) -> anyhow::Result<()> {
+    instance::with_database(&config, async |database| {
+        let user = named(database, name).await?;
+        if user.suspended_at.is_some() {
+            bail!("the account {} is suspended; unsuspend it first", user.username);
+        }
+        let (token, until) = password_resets::begin(&database.pool, user.id, AskedBy::Admin).await?;
+        let link = auth_reset::link(&config, &token);
+        writeln!(std::io::stdout(), "{} sets a new password at\n  {link}\nuntil {until}", user.username)?;
+        Ok(())
+    })
+    .await
+}
+
+async fn change(
+    config: Config,
+    name: &str,
+    is_admin: Option<bool>,
+    suspended: Option<bool>,
+    outcome: &str,
+) -> anyhow::Result<()> {
+    instance::with_database(&config, async |database| {
+        let user = named(database, name).await?;
+        users::change_access(&database.pool, user.id, AccessChange { is_admin, suspended }).await?;
+        writeln!(std::io::stdout(), "{} {outcome}", user.username)?;
+        Ok(())
+    })
+    .await
+}
+
+async fn sign_out(config: Config, name: &str) -> anyhow::Result<()> {
+    instance::with_database(&config, async |database| {
+        let user = named(database, name).await?;
+        let sessions = sessions::end_all(&database.pool, user.id).await?;
+        let keys = api_keys::revoke_all(&database.pool, user.id).await?;
+        writeln!(std::io::stdout(), "{}: {sessions} sessions ended, {keys} keys revoked", user.username)?;
+        Ok(())
+    })
+    .await
 }
 
 async fn erase_user(config: Config, name: String, yes: bool) -> anyhow::Result<()> {
@@ -69,7 +158,7 @@ async fn erase_user(config: Config, name: String, yes: bool) -> anyhow::Result<(
         }
         let _folding = instance.fold();
         let eraser = Eraser::new(&instance.pool, &instance.ledger.store, &instance.ledger.projections);
-        eraser.begin(user.id, None).await?;
+        eraser.begin(user.id, None, Uuid::now_v7()).await?;
         writeln!(std::io::stdout(), "the account {} ({}) is gone", user.username, user.id)?;
         for _ in 0..PATIENCE {
             match eraser.carry_on_with(user.id).await {

@@ -16,8 +16,15 @@ use crate::config::Config;
 
 /// Tables whose rows come back by themselves, or must not: how far read models and their rebuilds are, states kept to
 /// save time, and who is signed in.
-const WITHOUT_ROWS: &[&str] =
-    &["projection_checkpoints", "projection_rebuilds", "snapshots", "tower_sessions"];
+const WITHOUT_ROWS: &[&str] = &[
+    "projection_checkpoints",
+    "projection_rebuilds",
+    "snapshots",
+    "tower_sessions",
+    "user_sessions",
+    "oidc_flows",
+    "password_resets",
+];
 
 /// Copy the log, the accounts and the settings to a file, while the server runs or not.
 ///

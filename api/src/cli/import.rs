@@ -18,12 +18,14 @@ use clap::Subcommand;
 use domain::money::Currency;
 use operational::{
     figure_types, fx_rates,
-    users::{self, Username},
+    passwords::Passwords,
+    users::{self, User, Username},
 };
 use workers::{
     fx::history::{self, HistoryReport},
     imports::{
         Mode,
+        backup::{self, Restored},
         catalogue::{self, CatalogueReport},
         mfc::{self, Fate, MfcReport, RowReport},
     },
@@ -68,6 +70,18 @@ enum Command {
         #[arg(long, value_name = "CODE")]
         currency: Option<Currency>,
     },
+    /// What somebody took along with `GET /api/me/export/backup.json`, of any size, into their account
+    Backup {
+        /// The file
+        #[arg(value_name = "FILE.json")]
+        file: PathBuf,
+        /// Into whose account
+        #[arg(long, value_name = "NAME")]
+        user: String,
+        /// Tell what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// The euro's exchange rates as the ECB publishes their history: the zip, or the CSV in it
     Fx {
         /// The file
@@ -88,6 +102,14 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
             let bytes = read(&file)?;
             instance::with(&config, async |instance| {
                 import_mfc(instance, &username, &bytes, currency, mode(dry_run)).await
+            })
+            .await
+        }
+        Command::Backup { file, user, dry_run } => {
+            let username: Username = user.parse()?;
+            let (bytes, passwords) = (read(&file)?, super::passwords()?);
+            instance::with(&config, async |instance| {
+                import_backup(instance, &username, &bytes, &passwords, mode(dry_run)).await
             })
             .await
         }
@@ -182,9 +204,7 @@ async fn import_mfc(
     currency: Option<Currency>,
     mode: Mode,
 ) -> anyhow::Result<()> {
-    let Some(user) = users::by_username(&instance.pool, username).await? else {
-        bail!("there is no user {username}; make one with `figure-ledger admin create-user {username}`");
-    };
+    let user = owner(instance, username).await?;
     let _folding = instance.fold();
     let types = types(instance).await?;
     let request = mfc::Request {
@@ -207,6 +227,54 @@ async fn import_mfc(
         bail!("no row could be used");
     }
     Ok(())
+}
+
+async fn import_backup(
+    instance: &Instance,
+    username: &Username,
+    bytes: &[u8],
+    passwords: &Passwords,
+    mode: Mode,
+) -> anyhow::Result<()> {
+    let user = owner(instance, username).await?;
+    let _folding = instance.fold();
+    let types = types(instance).await?;
+    let request = backup::Request { user: user.id, file: bytes, types: &types, mode, passwords };
+    let progress = Mutex::new(Progress::new("restoring", "things"));
+    let ledger = &instance.ledger;
+    let restored = backup::restore(&ledger.store, &ledger.projections, &request, &telling(&progress)).await?;
+    show(instance, &progress, restored.position).await?;
+    drop(progress);
+    std::io::stdout().lock().write_all(backup_summary(&restored, mode).as_bytes())?;
+    Ok(())
+}
+
+fn backup_summary(restored: &Restored, mode: Mode) -> String {
+    let added = if mode == Mode::DryRun { "would be added" } else { "added" };
+    let kinds = [
+        (restored.figures, "catalogue entries"),
+        (restored.cabinets, "cabinets"),
+        (restored.pieces, "pieces"),
+        (restored.wishes, "wishes"),
+    ];
+    let mut text = String::new();
+    for (tally, what) in kinds {
+        let counts = [(tally.new, added), (tally.known, "there already")];
+        text.push_str(&summary(tally.new.saturating_add(tally.known), what, &counts));
+    }
+    text.push_str(match (restored.settings, mode) {
+        (true, Mode::DryRun) => "settings would be taken over\n",
+        (true, Mode::Append) => "settings taken over\n",
+        (false, _) => "settings left as they are\n",
+    });
+    text
+}
+
+async fn owner(instance: &Instance, username: &Username) -> anyhow::Result<User> {
+    let found = users::by_username(&instance.pool, username).await?;
+    found.with_context(|| {
+        format!("there is no user {username}; make one with `figure-ledger admin create-user {username}`")
+    })
 }
 
 async fn import_fx(instance: &Instance, bytes: &[u8]) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! `serve`: the server, until it is told to stop.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use database::ServeLock;
@@ -16,6 +16,7 @@ use crate::{
     erasure,
     http::{docs, metrics},
     ledger::Ledger,
+    mail::Mail,
     router,
     state::AppState,
 };
@@ -57,6 +58,7 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     let folding = ledger.projections.run();
     let _following = ledger.fx.follow();
     let state = AppState::new(config, pool, ledger, super::passwords()?);
+    state.send_letters_by(Arc::new(Mail::of(&state)));
     if with_demo {
         demo::fill(&state).await?;
     }
@@ -77,6 +79,7 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     };
     let ticking = state.jobs.start().await.context("the clock of the jobs cannot be set up")?;
     let reacting = state.policies.run();
+    let sending = state.deliveries.run();
     announce(&state, address, with_demo);
     let name = signals.next().await;
     tracing::info!(signal = name, "stopping: requests in flight are finished first");
@@ -84,6 +87,8 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     ticking.stop().await;
     let jobs = state.jobs.clone();
     let ending_jobs = tokio::spawn(async move { jobs.stop().await });
+    // What is under way is sent to its end: broken off, it would have to be sent again.
+    let ending_deliveries = tokio::spawn(sending.stop());
     let ended = match tokio::time::timeout(LAST_CALL, server).await {
         Ok(ended) => ended?.context("the server failed"),
         Err(_late) => {
@@ -93,6 +98,9 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     };
     if tokio::time::timeout(LAST_CALL, ending_jobs).await.is_err() {
         tracing::warn!("a job did not end in time; it is closed at the next start");
+    }
+    if tokio::time::timeout(LAST_CALL, ending_deliveries).await.is_err() {
+        tracing::warn!("a delivery did not end in time; it is tried again");
     }
     // Only now: the last requests waited for the read models to show what they wrote.
     drop(reacting);

@@ -3,23 +3,18 @@
 use std::{
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderValue, Request, header},
+    http::Request,
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use governor::{
-    DefaultKeyedRateLimiter, Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
-};
 
-use super::client_address::ClientAddress;
+use super::{client_address::ClientAddress, limiter::Limiter};
 use crate::{
     problem::{Problem, TOO_MANY_ATTEMPTS},
     state::AppState,
@@ -29,23 +24,15 @@ use crate::{
 pub const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 /// How long until one of them comes back.
 pub const REPLENISHED_EVERY: Duration = Duration::from_secs(6);
-/// Addresses that have all their attempts back are forgotten each time this many were made.
-const FORGET_EVERY: u32 = 1_024;
 
 /// Counts attempts per address; per /64 for IPv6, which is what one household has.
-pub struct Attempts {
-    limiter: Option<DefaultKeyedRateLimiter<IpAddr>>,
-    clock: DefaultClock,
-    made: AtomicU32,
-}
+pub struct Attempts(Limiter<IpAddr>);
 
 impl Attempts {
     /// Counts attempts, or lets everything pass when limiting is off.
     #[must_use]
     pub fn new(enabled: bool) -> Self {
-        let quota = || Some(Quota::with_period(REPLENISHED_EVERY)?.allow_burst(BURST));
-        let limiter = if enabled { quota().map(RateLimiter::keyed) } else { None };
-        Self { limiter, clock: DefaultClock::default(), made: AtomicU32::new(0) }
+        Self(Limiter::new(enabled, BURST, REPLENISHED_EVERY, TOO_MANY_ATTEMPTS))
     }
 
     /// Takes one attempt of this address.
@@ -53,17 +40,7 @@ impl Attempts {
     /// # Errors
     /// 429 `too_many_attempts` with `Retry-After` in whole seconds when none is left.
     pub fn take(&self, address: IpAddr) -> Result<(), Problem> {
-        let Some(limiter) = &self.limiter else {
-            return Ok(());
-        };
-        if self.made.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
-            limiter.retain_recent();
-        }
-        limiter.check_key(&household(address)).map_err(|not_until| {
-            let wait = not_until.wait_time_from(self.clock.now());
-            let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
-            Problem::from(TOO_MANY_ATTEMPTS).header(header::RETRY_AFTER, HeaderValue::from(seconds))
-        })
+        self.0.take(&household(address))
     }
 }
 

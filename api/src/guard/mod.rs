@@ -6,5 +6,8 @@ pub mod client_address;
 pub mod correlation;
 pub mod cross_site;
 pub mod fresh;
+pub mod keys;
+pub mod limiter;
 pub mod own_writes;
+pub mod scopes;
 pub mod security_headers;

@@ -23,7 +23,10 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     answer::Written,
     pages::Page,
-    problem::{BUSY, INVALID_FIELD, Kind, MALFORMED_QUERY, NOT_READABLE_YET, Problem, UNKNOWN_PARAMETER},
+    problem::{
+        BUSY, INVALID_FIELD, Kind, MALFORMED_QUERY, NOT_READABLE_YET, Problem, STREAM_UNREADABLE,
+        UNKNOWN_PARAMETER,
+    },
     state::AppState,
 };
 
@@ -46,6 +49,7 @@ pub const PROBLEMS: &[Kind] = &[
     TOO_MUCH_HISTORY,
     NOT_READABLE_YET,
     BUSY,
+    STREAM_UNREADABLE,
     MALFORMED_QUERY,
     INVALID_FIELD,
     UNKNOWN_PARAMETER,

@@ -1,6 +1,11 @@
 //! `/api/auth`: signing up, in and out.
 
-use axum::{Json, extract::State, http::StatusCode, middleware::from_fn_with_state};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    middleware::from_fn_with_state,
+};
 use operational::{
     passwords::{Password, TypedPassword},
     users::{self, Email, NewUser, UserError, Username},
@@ -97,6 +102,7 @@ pub struct SignedOut {
 async fn register(
     State(state): State<AppState>,
     session: Session,
+    headers: HeaderMap,
     Body(new): Body<Register>,
 ) -> Result<Written<Me>, Problem> {
     if !state.config.allow_local_signup {
@@ -105,7 +111,7 @@ async fn register(
     let new =
         NewUser { username: new.username, email: Some(new.email), password: new.password, is_admin: false };
     let user = users::create(&state.pool, &state.passwords, &new).await?;
-    identity::sign_in(&session, &user).await?;
+    identity::sign_in(&state, &session, &user, "password", &headers).await?;
     Ok(Written::created(Me::from(user), "/api/me"))
 }
 
@@ -126,6 +132,7 @@ async fn register(
 async fn login(
     State(state): State<AppState>,
     session: Session,
+    headers: HeaderMap,
     Body(given): Body<Login>,
 ) -> Result<Written<Me>, Problem> {
     let found =
@@ -134,7 +141,7 @@ async fn login(
     if user.suspended_at.is_some() {
         return Err(SUSPENDED.into());
     }
-    identity::sign_in(&session, &user).await?;
+    identity::sign_in(&state, &session, &user, "password", &headers).await?;
     Ok(Written::done(Me::from(user)))
 }
 
@@ -150,8 +157,8 @@ async fn login(
         LogoutProblems
     )
 )]
-async fn logout(session: Session) -> Result<Json<SignedOut>, Problem> {
-    identity::sign_out(&session).await?;
+async fn logout(State(state): State<AppState>, session: Session) -> Result<Json<SignedOut>, Problem> {
+    identity::sign_out(&state, &session).await?;
     Ok(Json(SignedOut { signed_out: true }))
 }
 

@@ -5,19 +5,27 @@ use std::collections::BTreeSet;
 use axum::{
     Router,
     body::Bytes,
-    http::header,
+    http::{Method, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Redirect},
     routing::get,
 };
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use utoipa::{
     OpenApi,
-    openapi::security::{ApiKey, ApiKeyValue, SecurityScheme},
+    openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{guard::security_headers::DOCS_POLICY, identity, problem, state::AppState};
+use crate::{
+    guard::{
+        scopes::{self, Access},
+        security_headers::DOCS_POLICY,
+    },
+    identity,
+    problem::{self, INVALID_API_KEY, KEY_NOT_ALLOWED, SCOPE_MISSING, TOO_MANY_REQUESTS},
+    state::AppState,
+};
 
 /// Where the page is.
 pub const PAGE: &str = "/api/docs";
@@ -32,7 +40,8 @@ pub const DOCUMENT: &str = "/api/openapi.json";
             Amounts are decimal strings in their own currency. Times are UTC, in RFC 3339. Lists come in pages: \
             `limit` (1 to 200) and `cursor`. A refusal is `application/problem+json` with a stable `code`. \
             Writes answer with the resource as it now reads.\n\n\
-            Sign in with `POST /api/auth/login`; the session cookie does the rest."
+            Sign in with `POST /api/auth/login`; the session cookie does the rest. Scripts send an API key as \
+            `Authorization: Bearer`, made at `POST /api/me/api-keys`; each route says which scopes its key needs."
     ),
     tags(
         (name = "auth", description = "Signing up, in and out"),
@@ -62,7 +71,66 @@ pub fn description() -> utoipa::openapi::OpenApi {
         "session",
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(identity::COOKIE))),
     );
+    components.add_security_scheme(
+        "api_key",
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .bearer_format("fl_…")
+                .description(Some(
+                    "An API key. What stands beside it in an operation are the scopes that it needs.",
+                ))
+                .build(),
+        ),
+    );
     document
+}
+
+/// Says of each operation which scopes a key needs there, and what a key may be refused with.
+fn tell_scopes(document: &mut Value) -> anyhow::Result<()> {
+    let with_scopes =
+        serde_json::to_value(problem::documented(&[&[INVALID_API_KEY, SCOPE_MISSING, TOO_MANY_REQUESTS]]))?;
+    let without = serde_json::to_value(problem::documented(&[&[INVALID_API_KEY, KEY_NOT_ALLOWED]]))?;
+    let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else {
+        return Ok(());
+    };
+    for (path, item) in paths {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            let Some(operation) = operation.as_object_mut().filter(|it| it.contains_key("security")) else {
+                continue;
+            };
+            let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())?;
+            let refusals = match scopes::needed(&method, path) {
+                Some(Access::Scopes(scopes)) => {
+                    let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+                    operation.insert("security".to_owned(), json!([{"session": []}, {"api_key": scopes}]));
+                    &with_scopes
+                }
+                Some(Access::Public | Access::InPerson) | None => &without,
+            };
+            add_responses(operation, refusals);
+        }
+    }
+    Ok(())
+}
+
+/// Adds responses to those of an operation; of one status, all codes are told.
+fn add_responses(operation: &mut Map<String, Value>, more: &Value) {
+    const CONTENT: &str = "/content/application~1problem+json/examples";
+    let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
+    for (status, response) in more.as_object().into_iter().flatten() {
+        let Some(there) = responses.get_mut(status) else {
+            responses.insert(status.clone(), response.clone());
+            continue;
+        };
+        let added = response.pointer(CONTENT).and_then(Value::as_object).cloned().unwrap_or_default();
+        let Some(codes) = there.pointer_mut(CONTENT).and_then(Value::as_object_mut) else { continue };
+        codes.extend(added);
+        let told: Vec<String> = codes.keys().map(|code| format!("`{code}`")).collect();
+        if let Some(description) = there.get_mut("description") {
+            *description = told.join(", ").into();
+        }
+    }
 }
 
 /// Handlers of many files are called `list` or `change`, and an operation's id is unique: it is made of
@@ -129,6 +197,7 @@ pub fn routes(openapi: &utoipa::openapi::OpenApi) -> anyhow::Result<Router<AppSt
     let mut document = serde_json::to_value(openapi)?;
     name_operations(&mut document);
     close_bodies(&mut document);
+    tell_scopes(&mut document)?;
     let document = Bytes::from(serde_json::to_vec(&document)?);
     let page: Router<AppState> = SwaggerUi::new(PAGE)
         .config(Config::from(DOCUMENT).try_it_out_enabled(true).display_request_duration(true))

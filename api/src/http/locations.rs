@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The read models that a location is answered from.
-const READS: &[&str] = &["collection", "figures"];
+const READS: &[&str] = &["collection", "cote"];
 /// Where they are.
 const PLACE: &str = "/api/me/locations";
 
@@ -96,7 +96,8 @@ pub struct LocationView {
     piece_count: i64,
     /// How many of them have a value.
     valued_count: i64,
-    /// What they are worth, a sum for each currency: the owner's valuation of each, else its list price.
+    /// What they are worth, a sum for each currency: the owner's valuation of each, else the market price, else the
+    /// list price.
     value: Vec<Sum>,
 }
 

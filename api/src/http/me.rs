@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::{FromRequest, Request, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
 };
 use chrono::{DateTime, Utc};
 use domain::{ids::UserId, money::Currency, refusal::Code};
@@ -22,8 +22,8 @@ use crate::{
     answer::Written,
     change::{self, Change},
     extract::{Body, CurrentUser},
-    guard::client_address::ClientAddress,
-    identity,
+    guard::{client_address::ClientAddress, correlation::CorrelationId},
+    identity::{self, InPerson, Proof},
     problem::{self, Kind, Problem, TOO_MANY_ATTEMPTS},
     problems,
     state::AppState,
@@ -38,6 +38,11 @@ const PASSWORD_NEEDED: Kind = Kind::new(
     "give current_password to change the e-mail address or the password",
 )
 .on("current_password");
+const SIGN_IN_AGAIN: Kind = Kind::new(
+    StatusCode::FORBIDDEN,
+    "sign_in_again",
+    "the account has no password, and it is more than ten minutes since you signed in; sign in again first",
+);
 const WRONG_PASSWORD: Kind =
     Kind::new(StatusCode::FORBIDDEN, "wrong_password", "this is not the account's password")
         .on("current_password");
@@ -46,7 +51,7 @@ problems!(ReadProblems = problem::SIGNED_IN);
 problems!(
     ChangeProblems = problem::SIGNED_IN,
     problem::BODY,
-    &[UNKNOWN_CURRENCY, EMAIL_TAKEN, PASSWORD_NEEDED, WRONG_PASSWORD, TOO_MANY_ATTEMPTS],
+    &[UNKNOWN_CURRENCY, EMAIL_TAKEN, PASSWORD_NEEDED, WRONG_PASSWORD, SIGN_IN_AGAIN, TOO_MANY_ATTEMPTS],
 );
 
 const ERASURE_UNDER_WAY: Kind = Kind::new(
@@ -57,7 +62,7 @@ const ERASURE_UNDER_WAY: Kind = Kind::new(
 problems!(
     EraseProblems = problem::SIGNED_IN,
     problem::BODY,
-    &[PASSWORD_NEEDED, WRONG_PASSWORD, TOO_MANY_ATTEMPTS, LAST_ADMIN, ERASURE_UNDER_WAY],
+    &[PASSWORD_NEEDED, WRONG_PASSWORD, SIGN_IN_AGAIN, TOO_MANY_ATTEMPTS, LAST_ADMIN, ERASURE_UNDER_WAY],
 );
 
 /// The routes of this resource.
@@ -90,7 +95,7 @@ pub struct ChangeMe {
     #[serde(default, deserialize_with = "change::not_null")]
     #[schema(value_type = Option<String>, format = "email", max_length = 254)]
     email: Option<Email>,
-    /// A new password. Needs `current_password`; it ends every other session.
+    /// A new password. Needs `current_password`, if the account has one; it ends every other session.
     #[serde(default, deserialize_with = "change::not_null")]
     #[schema(value_type = Option<String>, format = Password, min_length = 8, max_length = 200)]
     password: Option<Password>,
@@ -205,9 +210,10 @@ async fn read(CurrentUser(user): CurrentUser) -> Json<Me> {
 )]
 async fn change(
     State(state): State<AppState>,
-    CurrentUser(user): CurrentUser,
+    who: InPerson,
     ClientAddress(address): ClientAddress,
     session: Session,
+    headers: HeaderMap,
     Body(given): Body<ChangeMe>,
 ) -> Result<Written<Me>, Problem> {
     let preferred_currency = given
@@ -216,11 +222,8 @@ async fn change(
         .map_err(|_unknown| UNKNOWN_CURRENCY)?
         .into_option();
     if given.email.is_some() || given.password.is_some() {
-        let typed = given.current_password.as_ref().ok_or(PASSWORD_NEEDED)?;
-        state.attempts.take(address)?;
-        if !users::has_password(&state.pool, &state.passwords, user.id, typed).await? {
-            return Err(WRONG_PASSWORD.into());
-        }
+        let attempt = || state.attempts.take(address);
+        given_proof(identity::prove(&state, &who, given.current_password.as_ref(), attempt).await?)?;
     }
     let signs_in_again = given.password.is_some();
     let change = ProfileChange {
@@ -233,18 +236,28 @@ async fn change(
         public_profile_show_value: given.public_profile_show_value,
         time_zone: given.time_zone,
     };
-    let changed = users::update_profile(&state.pool, &state.passwords, user.id, &change).await?;
+    let changed = users::update_profile(&state.pool, &state.passwords, who.user.id, &change).await?;
     if signs_in_again {
-        identity::sign_in(&session, &changed).await?;
+        identity::sign_in(&state, &session, &changed, "password", &headers).await?;
     }
     Ok(Written::done(changed.into()))
+}
+
+fn given_proof(proof: Proof) -> Result<(), Problem> {
+    match proof {
+        Proof::Given => Ok(()),
+        Proof::PasswordNeeded => Err(PASSWORD_NEEDED.into()),
+        Proof::WrongPassword => Err(WRONG_PASSWORD.into()),
+        Proof::SignInAgain => Err(SIGN_IN_AGAIN.into()),
+    }
 }
 
 /// Erases one's own account, for good.
 ///
 /// For whoever is signed in. Pieces, pre-orders, wishes, the feed and achievements go, in the read models and in
 /// the log, and the username is free again. What the account added to the shared catalogue stays, without a name.
-/// Needs the password in force.
+/// Needs the password in force; an account without one needs to
+/// have signed in within ten minutes.
 #[utoipa::path(
     delete,
     path = "/api/me",
@@ -258,8 +271,9 @@ async fn change(
 )]
 async fn erase(
     State(state): State<AppState>,
-    CurrentUser(user): CurrentUser,
+    who: InPerson,
     ClientAddress(address): ClientAddress,
+    CorrelationId(correlation_id): CorrelationId,
     session: Session,
     request: Request,
 ) -> Result<Json<Erased>, Problem> {
@@ -269,15 +283,16 @@ async fn erase(
     } else {
         EraseMe::default()
     };
-    let needed = || Problem::from(PASSWORD_NEEDED).detail("give current_password to erase the account");
-    let typed = given.current_password.as_ref().ok_or_else(needed)?;
-    state.attempts.take(address)?;
-    if !users::has_password(&state.pool, &state.passwords, user.id, typed).await? {
-        return Err(WRONG_PASSWORD.into());
-    }
+    let attempt = || state.attempts.take(address);
+    let proof = identity::prove(&state, &who, given.current_password.as_ref(), attempt).await?;
+    given_proof(proof).map_err(|problem| match proof {
+        Proof::PasswordNeeded => problem.detail("give current_password to erase the account"),
+        _ => problem,
+    })?;
+    let user = who.user;
     let eraser = state.eraser();
-    eraser.begin(user.id, Some(user.id)).await?;
-    identity::sign_out(&session).await?;
+    eraser.begin(user.id, Some(user.id), correlation_id).await?;
+    identity::sign_out(&state, &session).await?;
     // A task of its own: a caller who hangs up does not stop it.
     let erasing = tokio::spawn(async move { eraser.carry_on_with(user.id).await });
     match erasing.await {

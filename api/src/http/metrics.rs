@@ -12,7 +12,7 @@ use axum::{
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use operational::{
-    erasures,
+    erasures, notification_deliveries,
     server_job_runs::{self, RunState},
 };
 use projections::engine::{EngineError, State as ProjectionState};
@@ -208,6 +208,11 @@ async fn standing(state: &AppState) -> Result<String, EngineError> {
     lines.gauge("policy_parked_events", "Events that a policy has set aside; at most a hundred are counted.");
     for one in &policies {
         lines.value("policy_parked_events", &format!("{{policy=\"{}\"}}", one.name), one.parked.len());
+    }
+    lines.gauge("deliveries_waiting", "Notifications that wait to go out by a channel, and dead ones.");
+    for (channel, delivery_state, count) in notification_deliveries::depth(&state.pool).await? {
+        let labels = format!("{{channel=\"{channel}\",state=\"{delivery_state}\"}}");
+        lines.value("deliveries_waiting", &labels, count);
     }
     lines.gauge("erasures_unfinished", "People who are being erased.");
     lines.value("erasures_unfinished", "", unfinished);

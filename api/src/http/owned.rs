@@ -13,7 +13,10 @@ use domain::{
     stream::Position,
     text::{Line, Location, Name, Note},
 };
-use operational::users::{NsfwVisibility, User};
+use operational::{
+    api_keys::Scope,
+    users::{NsfwVisibility, User},
+};
 use projections::collection::{
     self, Archived, ListError, ListKey, LocationFilter, Piece, PieceFilter, PieceOrder, PieceState,
 };
@@ -1101,7 +1104,10 @@ async fn bulk(
     let position = match body.action(caller.user.id)? {
         BulkAction::Change(command) => state.perform(&caller, idempotency, &command).await?.position,
         BulkAction::Archive(command) => state.perform(&caller, idempotency, &command).await?.position,
-        BulkAction::Delete(command) => state.perform(&caller, idempotency, &command).await?.position,
+        BulkAction::Delete(command) => {
+            caller.grants.need(Scope::CollectionDelete)?;
+            state.perform(&caller, idempotency, &command).await?.position
+        }
     };
     state.readable(position, READS, PLACE).await?;
     Ok(Written::done(Updated { updated }).at(position))

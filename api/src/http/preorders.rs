@@ -20,7 +20,7 @@ use domain::{
     text::{Location, Name, Note},
     world,
 };
-use operational::users::User;
+use operational::{api_keys::Scope, users::User};
 use projections::{
     collection::{ListKey, figure_now},
     figures::summary::EntityName,
@@ -1275,6 +1275,9 @@ async fn cancel(
         ItemFate::Archive => Fate::Archive,
         ItemFate::Delete => Fate::Delete,
     });
+    if body.item == Some(ItemFate::Delete) {
+        caller.grants.need(Scope::CollectionDelete)?;
+    }
     let (id, user_id) = (PreorderId(id), caller.user.id);
     let command = |piece_id| CancelPreorder { user_id, piece_id, expected, refund, fate };
     let done = act(&state, &caller, id, idempotency, command).await?;

@@ -75,7 +75,8 @@ impl From<Tally> for Counted {
     "figures": {"new": 3, "known": 116},
     "cabinets": {"new": 4, "known": 0},
     "pieces": {"new": 124, "known": 0},
-    "wishes": {"new": 9, "known": 0}
+    "wishes": {"new": 9, "known": 0},
+    "settings": true
 }))]
 pub struct RestoredView {
     /// Whether nothing was changed.
@@ -85,6 +86,8 @@ pub struct RestoredView {
     cabinets: Counted,
     pieces: Counted,
     wishes: Counted,
+    /// Whether the settings of the account are the backup's now.
+    settings: bool,
 }
 
 impl From<RestoreError> for Problem {
@@ -108,7 +111,9 @@ impl From<RestoreError> for Problem {
 /// For whoever is signed in, into their own account. The body is what `GET /api/me/export/backup.json` gave, of this
 /// server or another, at most 64 MiB. It is taken whole or not at all. Everything gets ids of its own, derived from the
 /// account and the ids in the file: bringing the same backup back again adds nothing, and nobody else's things are
-/// touched. What is here already, or was deleted since, stays as it is.
+/// touched. What is here already, or was deleted since, stays as it is; settings are taken into an account that never
+/// held anything. The answer comes when all of it can be read; whoever runs the instance sees the progress with
+/// `figure-ledger import backup`.
 #[utoipa::path(
     post,
     path = "/api/me/import/backup",
@@ -128,7 +133,13 @@ async fn restore(
     let types: Vec<String> =
         figure_types::list(&state.pool).await?.into_iter().map(|one| one.code.to_string()).collect();
     let mode = if how.dry_run { Mode::DryRun } else { Mode::Append };
-    let asked = backup::Request { user: caller.user.id, file: &file, types: &types, mode };
+    let asked = backup::Request {
+        user: caller.user.id,
+        file: &file,
+        types: &types,
+        mode,
+        passwords: &state.passwords,
+    };
     let restored = backup::restore(&state.store, &state.projections, &asked, &|_progress| ()).await?;
     let written = Written::done(RestoredView {
         dry_run: how.dry_run,
@@ -136,6 +147,7 @@ async fn restore(
         cabinets: restored.cabinets.into(),
         pieces: restored.pieces.into(),
         wishes: restored.wishes.into(),
+        settings: restored.settings,
     });
     let Some(position) = restored.position else { return Ok(written) };
     state.own_writes.note(caller.user.id, position);

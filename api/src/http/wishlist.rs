@@ -25,6 +25,7 @@ use projections::{
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sqlx::PgPool;
 use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -312,8 +313,13 @@ pub(super) struct Market {
 impl Market {
     /// For some wishes.
     pub(super) async fn of(state: &AppState, wishes: &[Wish]) -> sqlx::Result<Self> {
+        Self::read(&state.pool, state.fx.today(), wishes).await
+    }
+
+    /// The same, where the prices are read from this very pool.
+    pub(super) async fn read(pool: &PgPool, rates: Option<RateTable>, wishes: &[Wish]) -> sqlx::Result<Self> {
         let figures: Vec<Uuid> = wishes.iter().map(|wish| wish.row.figure_id).collect();
-        Ok(Self { prices: prices::queries::standing(&state.pool, &figures).await?, rates: state.fx.today() })
+        Ok(Self { prices: prices::queries::standing(pool, &figures).await?, rates })
     }
 
     fn is_deal(&self, asked: Option<(Decimal, String)>, target: Option<(Decimal, String)>) -> Option<bool> {

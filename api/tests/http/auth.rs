@@ -72,7 +72,9 @@ async fn of_many_who_ask_for_one_name_at_once_one_gets_it() {
 async fn what_cannot_be_an_account_is_refused_with_its_field() {
     let app = TestApp::new().await;
     let register = async |body| app.visitor().post("/api/auth/register", body).await;
-    for name in ["ab", "has space", "аlice", "🎎🎎🎎", &"x".repeat(31)] {
+    let names =
+        ["ab", "   ", "has space", "аlice", "ɑlice", "ａｌｉｃｅ", "alice\u{200b}", "🎎🎎🎎", "ali/ce"];
+    for name in names.into_iter().chain([&*"x".repeat(31), &*"x".repeat(10_000), &*" ".repeat(10_000)]) {
         register(account(name, "a@example.org", PASSWORD)).await.refused_field(
             422,
             "invalid_field",

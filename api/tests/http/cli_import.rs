@@ -80,6 +80,35 @@ async fn every_row_of_a_collection_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_operator_brings_a_backup_back_and_again_without_doubles() {
+    let db = TestDb::new().await;
+    let files = Files(ScratchFolder::new());
+    let piece = r#"{"id":"0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b10","figure_id":"0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b02",
+        "origin":"purchased","sort_order":0,"added_at":"2026-01-05T10:00:00Z","preorders":[]}"#;
+    let figure = r#"{"id":"0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b02","slug":"mina","name":"Mina","figure_type":"scale",
+        "series":[],"characters":[],"releases":[],"is_nsfw":false,"buy_links":[]}"#;
+    let file = files.with(
+        "mine.json",
+        &format!(
+            "{{\"format\":\"figure-ledger-backup\",\"version\":1,\"exported_at\":\"2026-01-06T00:00:00Z\",\
+             \"figures\":[{figure}],\"cabinets\":[],\"pieces\":[{piece}],\"wishes\":[]}}"
+        ),
+    );
+    assert!(run(&db, &["admin", "create-user", "noor"], PASSWORD).0);
+    let arguments = ["import", "backup", &file, "--user", "noor"];
+    let (ok, stdout, stderr) = run(&db, &[&arguments[..], &["--dry-run"]].concat(), "");
+    assert!(ok && stdout.contains("1 pieces\n  1  would be added"), "{stdout}{stderr}");
+    let (ok, stdout, stderr) = run(&db, &arguments, "");
+    assert!(ok && stdout.contains("1 pieces\n  1  added"), "{stdout}{stderr}");
+    assert_eq!(count(&db, "owned_items").await, 1, "it returns when the read models show it");
+    let (ok, stdout, _) = run(&db, &arguments, "");
+    assert!(ok && stdout.contains("1 pieces\n  0  added\n  1  there already"), "{stdout}");
+    let torn = files.with("torn.json", "{\"format\":");
+    let (ok, _, stderr) = run(&db, &["import", "backup", &torn, "--user", "noor"], "");
+    assert!(!ok && stderr.contains("line 1"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_demo_says_how_to_sign_in() {
     let db = TestDb::new().await;
     let (ok, stdout, stderr) = run(&db, &["demo"], "");

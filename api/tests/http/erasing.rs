@@ -1,6 +1,6 @@
 //! Erasing people, by themselves and from the command line.
 
-use database::testing::TestDb;
+use database::testing::{TestDb, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -76,6 +76,13 @@ async fn nothing_is_left(db: &TestDb, id: &str) {
     assert_eq!(unfinished, 0);
 }
 
+/// The correlation id of the event that ended somebody's streams.
+async fn asked_by(db: &TestDb, id: &str) -> Option<String> {
+    let sql = "SELECT metadata->>'correlation_id' FROM events \
+               WHERE event_type = 'collection.person_erased' AND aggregate_id = $1";
+    sqlx::query_scalar(sql).bind(id).fetch_one(&db.pool).await.unwrap()
+}
+
 /// How many events of somebody are blank.
 async fn blank(db: &TestDb, id: &str) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM events WHERE owner_id = $1::uuid AND event_type LIKE '%.erased'")
@@ -116,7 +123,9 @@ async fn nothing_of_an_erased_person_is_left_but_what_they_gave_to_everybody() {
     let before = everything(&app.db).await;
     assert!(SECRETS.iter().all(|secret| before.contains(secret)), "or the test below tests nothing");
 
-    assert_eq!(erase(&alice, json!({"current_password": PASSWORD})).await.ok(), json!({"erased": true}));
+    let answer = erase(&alice, json!({"current_password": PASSWORD})).await;
+    assert_eq!(asked_by(&app.db, &id).await.as_deref(), Some(answer.header("x-request-id")));
+    assert_eq!(answer.ok(), json!({"erased": true}));
     nothing_is_left(&app.db, &id).await;
     for client in [&alice, &elsewhere] {
         client.get("/api/me").await.refused(401, "not_signed_in");
@@ -232,15 +241,14 @@ async fn an_erasure_cut_off_anywhere_is_finished_by_the_next_start() {
             .unwrap();
         assert!(!died.status.success(), "{point}");
         let server = Server::start(db, &[]);
-        while sqlx::query_scalar::<_, i64>("SELECT count(*) FROM erasures WHERE finished_at IS NULL")
-            .fetch_one(&db.pool)
-            .await
-            .unwrap()
-            > 0
-        {
-            tokio::task::yield_now().await;
-        }
+        eventually("the erasure is finished", async || {
+            let sql = "SELECT count(*) FROM erasures WHERE finished_at IS NULL";
+            sqlx::query_scalar::<_, i64>(sql).fetch_one(&db.pool).await.unwrap() == 0
+        })
+        .await;
         nothing_is_left(db, &id).await;
+        // Whoever ended the streams, it was for the request that began it.
+        assert!(asked_by(db, &id).await.is_some(), "{point}");
         drop(server);
     }
 }

@@ -176,7 +176,7 @@ async fn a_backup_comes_back_in_an_empty_account_with_equal_results_and_twice_wi
     assert_eq!(
         restored,
         json!({"dry_run": false, "figures": {"new": 0, "known": 5}, "cabinets": {"new": 2, "known": 0},
-            "pieces": {"new": 6, "known": 0}, "wishes": {"new": 1, "known": 0}})
+            "pieces": {"new": 6, "known": 0}, "wishes": {"new": 1, "known": 0}, "settings": true})
     );
     let year = chrono::Utc::now().format("%Y").to_string();
     for path in [
@@ -275,7 +275,10 @@ async fn a_bad_file_is_refused_whole_and_says_where() {
     };
     for (pointer, value, field) in [
         ("/format", json!("something else"), "format"),
-        ("/version", json!(2), "version"),
+        ("/version", json!(3), "version"),
+        ("/settings/nsfw_visibility", json!("perhaps"), "settings.nsfw_visibility"),
+        ("/settings/time_zone", json!("Moon/Crater"), "settings.time_zone"),
+        ("/settings/preferred_currency", json!("BTC"), "settings.preferred_currency"),
         ("/pieces/0/price_amount", json!("-1"), "pieces[0].price_amount"),
         ("/pieces/0/price_amount", json!("NaN"), "pieces[0].price_amount"),
         ("/pieces/0/price_amount", json!(12.5), "pieces[0].price_amount"),
@@ -356,4 +359,57 @@ async fn more_than_a_page_is_exported_in_order_and_whole() {
     assert_eq!(notes(&taken["pieces"]), notes(&whole));
     assert_eq!(restore(&ben, &taken).await.ok()["pieces"], json!({"new": 1003, "known": 0}));
     assert_eq!(ben.get("/api/me/cote").await.ok()["value_eur"], "10030.00");
+}
+
+#[tokio::test]
+async fn settings_come_into_an_account_that_never_held_anything_and_make_nothing_public() {
+    let app = TestApp::new().await;
+    let (alice, ben) = (app.register("alice").await, app.register("ben").await);
+    let chosen = json!({"nsfw_visibility": "hide", "preferred_currency": "CHF", "time_zone": "Asia/Tokyo",
+        "public_profile": true, "public_profile_show_nsfw": true, "public_profile_show_value": true});
+    alice.patch("/api/me", chosen).await.ok();
+    let mina = listed(&app, "Mina", "10", Currency::Eur).await;
+    own(&alice, &mina, json!({})).await;
+    let taken = backup(&alice).await;
+    assert!(!taken.to_string().contains("example.org"), "no address: {taken}");
+    assert_eq!(client_dry_run(&ben, &taken).await["settings"], true);
+    assert_eq!(ben.get("/api/me").await.ok()["preferred_currency"], Value::Null);
+    assert_eq!(restore(&ben, &taken).await.ok()["settings"], true);
+    let his = ben.get("/api/me").await.ok();
+    let of = |name: &str| his[name].clone();
+    assert_eq!(
+        json!([
+            of("nsfw_visibility"),
+            of("preferred_currency"),
+            of("time_zone"),
+            of("public_profile_show_value")
+        ]),
+        json!(["hide", "CHF", "Asia/Tokyo", true])
+    );
+    assert_eq!((of("public_profile"), of("username")), (json!(false), json!("ben")));
+    ben.patch("/api/me", json!({"preferred_currency": "USD"})).await.ok();
+    assert_eq!(restore(&ben, &taken).await.ok()["settings"], false);
+    assert_eq!(ben.get("/api/me").await.ok()["preferred_currency"], "USD", "what is here stays");
+
+    let mut older = taken.clone();
+    older["version"] = json!(1);
+    older.as_object_mut().unwrap().remove("settings");
+    let cleo = app.register("cleo").await;
+    let restored = restore(&cleo, &older).await.ok();
+    assert_eq!((&restored["settings"], &restored["pieces"]["new"]), (&json!(false), &json!(1)));
+}
+
+#[tokio::test]
+async fn an_export_says_how_many_rows_it_will_have() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    furnish(&app, &alice).await;
+    let rows = async |file: &str| export(&alice, file).await.header("x-row-count").to_owned();
+    for (file, count) in [("collection.csv", "6"), ("wishlist.json", "1"), ("preorders.csv", "3")] {
+        assert_eq!(rows(file).await, count, "{file}");
+    }
+    let whole = export(&alice, "backup.json").await;
+    let lists = ["figures", "cabinets", "pieces", "wishes"];
+    let count: usize = lists.iter().map(|list| whole.body[*list].as_array().unwrap().len()).sum();
+    assert_eq!(whole.header("x-row-count"), count.to_string());
 }

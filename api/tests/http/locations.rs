@@ -1,3 +1,4 @@
+use chrono::Utc;
 use domain::{
     commands::{CatalogueFigure, PieceFields, PlacePreorder, PreorderFields},
     ids::{PieceId, PreorderId},
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    cote::{asked, listed},
     owned::{NOBODYS, events, figure, id, money, own, plain, run, user_id, verify},
     support::{TestApp, TestClient},
 };
@@ -235,4 +237,19 @@ async fn a_name_is_registered_once_also_when_several_clients_try() {
     };
     assert_eq!(again().await, again().await);
     assert_eq!(places(&alice).await, ["Desk registered 0", "Hall registered 0", "- unshelved 0"]);
+}
+
+#[tokio::test]
+async fn a_cabinet_is_worth_what_la_cote_says_of_its_pieces() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    let mina = listed(&app, "Mina", "120", Currency::Eur).await;
+    let rin = listed(&app, "Rin", "90.5", Currency::Eur).await;
+    asked(&app, &mina, Utc::now(), "150.25", Currency::Eur).await;
+    own(&alice, &mina, json!({"location": "Vitrine"})).await;
+    own(&alice, &mina, json!({"location": "Vitrine", "value_amount": "7", "value_currency": "EUR"})).await;
+    own(&alice, &rin, json!({"location": "Vitrine"})).await;
+    let vitrine = alice.get("/api/me/locations").await.ok()["items"][0].clone();
+    assert_eq!(vitrine["value"], json!([{"currency": "EUR", "amount": "247.75"}]), "market, own, list price");
+    assert_eq!(alice.get("/api/me/cote").await.ok()["value_eur"], "247.75");
 }

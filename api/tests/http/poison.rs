@@ -59,6 +59,16 @@ async fn a_command_on_a_corrupted_stream_is_refused_by_the_event_and_writes_noth
         }
         other => panic!("{other:?}"),
     }
+    // Whoever sent it learns that it is no fault of theirs, and what to tell the operator; nothing of what the
+    // event holds.
+    let refused = root.patch(&format!("/api/figures/{mina}"), json!({"name": "Mina"})).await;
+    assert!(!refused.text.contains("catalogued"), "{}", refused.text);
+    let refused = refused.refused(503, "stream_unreadable");
+    assert_eq!(refused["position"], position.0);
+    let wish = root.put(&format!("/api/me/wishlist/{mina}"), json!({})).await;
+    assert_eq!(wish.refused(503, "stream_unreadable")["position"], position.0);
+    let shown = root.get(&format!("/api/admin/events?stream_type=figure&stream_id={mina}")).await.ok();
+    assert_eq!(shown["items"][0]["position"], position.0);
     assert_eq!(app.state.store.head().await.unwrap(), last);
     let renamed = rename(&app, io).await.unwrap();
     app.folded(renamed).await;
@@ -82,6 +92,9 @@ async fn a_command_on_a_stream_of_a_later_release_is_refused_and_read_models_sto
         Err(ExecuteError::Undecodable(event)) => assert_eq!(event.position, poison),
         other => panic!("{other:?}"),
     }
+    let alice = app.register("alice").await;
+    let refused = alice.post("/api/me/owned", json!({"figure_id": mina})).await;
+    assert_eq!(refused.refused(503, "stream_unreadable")["position"], poison.0);
     let ready = app.visitor().get("/api/health/ready").await.refused(503, "not_ready");
     assert!(ready["projections"].as_array().unwrap().contains(&json!("figures")));
     let visitor = app.visitor();

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 /// Answers that never end, and pages for people.
-const LEFT_OUT: &[&str] = &["/api/admin/projections/events"];
+const LEFT_OUT: &[&str] = &["/api/admin/projections/events", "/api/me/events/live"];
 
 const ODD: &[&str] = &[
     "",

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 /// What the field `format` says.
 pub const FORMAT: &str = "figure-ledger-backup";
-/// The version that is written, and read.
-pub const VERSION: u32 = 1;
+/// The version that is written. It and those before it are read.
+pub const VERSION: u32 = 2;
 
 /// A whole backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Backup {
     pub version: u32,
     /// When it was made.
     pub exported_at: DateTime<Utc>,
+    /// What its owner chose for their account; version 1 does not tell.
+    #[serde(default)]
+    pub settings: Option<BackupSettings>,
     /// The catalogue entries that the rest names.
     pub figures: Vec<BackupFigure>,
     /// Registered locations, in their order.
@@ -28,6 +31,18 @@ pub struct Backup {
     pub pieces: Vec<BackupPiece>,
     /// Wishes.
     pub wishes: Vec<BackupWish>,
+}
+
+/// What somebody chose for their account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the fields are the columns of `users`")]
+pub struct BackupSettings {
+    pub nsfw_visibility: String,
+    pub preferred_currency: Option<String>,
+    pub public_profile_show_nsfw: bool,
+    pub public_profile_show_value: bool,
+    pub time_zone: String,
 }
 
 /// A catalogue entry.

@@ -11,6 +11,40 @@ use sqlx::PgPool;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+/// How many of each kind of thing somebody has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Counts {
+    /// Catalogue entries that their pieces and wishes name.
+    pub figures: i64,
+    /// Registered locations.
+    pub cabinets: i64,
+    /// Pieces, archived ones too.
+    pub pieces: i64,
+    /// Pre-orders, without the earlier chapters of a piece.
+    pub preorders: i64,
+    /// Wishes.
+    pub wishes: i64,
+}
+
+/// Counts what a person has.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn counts(pool: &PgPool, user: UserId) -> sqlx::Result<Counts> {
+    sqlx::query_as(
+        "SELECT (SELECT count(*) FROM figures AS f WHERE f.id IN \
+                 (SELECT figure_id FROM owned_items WHERE user_id = $1 \
+                  UNION SELECT figure_id FROM wishlist_items WHERE user_id = $1)) AS figures, \
+             (SELECT count(*) FROM cabinets WHERE user_id = $1) AS cabinets, \
+             (SELECT count(*) FROM owned_items WHERE user_id = $1) AS pieces, \
+             (SELECT count(*) FROM preorders WHERE user_id = $1) AS preorders, \
+             (SELECT count(*) FROM wishlist_items WHERE user_id = $1) AS wishes",
+    )
+    .bind(user.uuid())
+    .fetch_one(pool)
+    .await
+}
+
 /// Entities' names as an array, in the order in which a figure names them.
 fn names(kind: &str, link: &str, key: &str) -> String {
     format!(

@@ -19,7 +19,7 @@ pub struct LocationSum {
     /// How many of them have a value.
     pub valued: i64,
     /// What they are worth, one sum for each currency in the order of their codes: the owner's own
-    /// valuation of each, else the list price.
+    /// valuation of each, else the market price, else the list price.
     pub value: Vec<(String, Decimal)>,
 }
 
@@ -95,9 +95,11 @@ async fn sums(pool: &PgPool, user: UserId, only: Option<Uuid>) -> sqlx::Result<V
                     sum(piece.amount) FILTER (WHERE piece.is_owned) AS amount \
              FROM (SELECT o.location_key, o.location, \
                           o.preorder_status IS NULL OR o.preorder_status = 'received' AS is_owned, \
-                          CASE WHEN o.value_amount IS NULL THEN f.msrp_currency ELSE o.value_currency END AS currency, \
-                          CASE WHEN o.value_amount IS NULL THEN f.msrp_amount ELSE o.value_amount END AS amount \
-                   FROM owned_items AS o LEFT JOIN figures AS f ON f.id = o.figure_id \
+                          CASE WHEN o.value_amount IS NOT NULL THEN o.value_currency \
+                              WHEN f.market_amount IS NOT NULL THEN f.market_currency ELSE f.msrp_currency END AS currency, \
+                          CASE WHEN o.value_amount IS NOT NULL THEN o.value_amount \
+                              WHEN f.market_amount IS NOT NULL THEN f.market_amount ELSE f.msrp_amount END AS amount \
+                   FROM owned_items AS o LEFT JOIN cote_figures AS f ON f.figure_id = o.figure_id \
                    WHERE o.user_id = $1 AND o.archived_at IS NULL) AS piece \
              GROUP BY piece.location_key, piece.currency \
          ) AS held ON held.location_key = c.name_key \

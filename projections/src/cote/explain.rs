@@ -105,7 +105,9 @@ pub async fn sold_parts(pool: &PgPool, user: UserId, hide_nsfw: bool) -> sqlx::R
         "SELECT coalesce(p.sold_on, p.archived_on) AS day, p.sold_amount, p.sold_currency, p.piece_id, \
              CASE WHEN NOT ($2 AND f.is_nsfw) THEN f.name END AS figure_name, \
              CASE WHEN p.price_amount IS NULL AND p.is_gift THEN 0 ELSE p.price_amount END AS price, \
-             p.price_currency, CASE WHEN p.price_currency = 'EUR' THEN 1 ELSE p.price_fx_rate END AS rate, \
+             CASE WHEN p.price_amount IS NOT NULL THEN p.price_currency END AS price_currency, \
+             CASE WHEN p.price_amount IS NULL THEN NULL WHEN p.price_currency = 'EUR' THEN 1 \
+                 ELSE p.price_fx_rate END AS rate, \
              p.purchase_date, p.added_on \
          FROM cote_pieces AS p LEFT JOIN figures AS f ON f.id = p.figure_id \
          WHERE p.user_id = $1 AND p.archived_on IS NOT NULL AND p.sold_amount IS NOT NULL \

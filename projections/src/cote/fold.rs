@@ -51,9 +51,11 @@ impl CotePieceRow {
     }
 
     fn set_cost(&mut self, cost: &Cost) {
-        self.price_amount = cost.price.map(|price| price.decimal());
-        self.price_currency = cost.price.and(cost.currency).map(|currency| currency.code().to_owned());
-        self.price_fx_rate = cost.price.and(cost.fx_rate).map(|rate| rate.decimal());
+        self.price_amount = cost.price.map(|amount| amount.decimal());
+        self.shipping_amount = cost.shipping.map(|amount| amount.decimal());
+        self.fees_amount = cost.fees.map(|amount| amount.decimal());
+        self.price_currency = cost.currency.map(|currency| currency.code().to_owned());
+        self.price_fx_rate = cost.fx_rate.map(|rate| rate.decimal());
     }
 
     fn own(&self) -> Worth<'_> {
@@ -101,6 +103,8 @@ impl CoteRows {
                     value_amount,
                     value_currency,
                     price_amount: None,
+                    shipping_amount: None,
+                    fees_amount: None,
                     price_currency: None,
                     price_fx_rate: None,
                     sold_amount: None,
@@ -199,6 +203,9 @@ impl CoteRows {
                 let (msrp_amount, msrp_currency) = split(entry.msrp);
                 self.figures.insert(CoteFigureRow {
                     figure_id: figure,
+                    figure_type: entry.figure_type.to_string(),
+                    manufacturer_id: entry.manufacturer_id.map(|id| id.uuid()),
+                    sculptor_id: entry.sculptor_id.map(|id| id.uuid()),
                     msrp_amount,
                     msrp_currency,
                     market_amount: None,
@@ -215,6 +222,15 @@ impl CoteRows {
                 let after = self.told(&pieces);
                 self.note(&before, after);
                 Ok(())
+            }
+            FigureEvent::Retyped { figure_type } => {
+                self.figures.change(&figure, |row| row.figure_type = figure_type.to_string())
+            }
+            FigureEvent::Credited { manufacturer_id, sculptor_id, .. } => {
+                self.figures.change(&figure, |row| {
+                    row.manufacturer_id = manufacturer_id.map(|id| id.uuid());
+                    row.sculptor_id = sculptor_id.map(|id| id.uuid());
+                })
             }
             FigureEvent::NsfwMarked { is_nsfw } => self.figures.change(&figure, |row| row.is_nsfw = *is_nsfw),
             FigureEvent::PriceMoved(price) => self.price_moved(figure, price),

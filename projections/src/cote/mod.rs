@@ -21,7 +21,7 @@ pub use reckoning::{Reckoning, sale_table};
 pub use rows::{CoteDayRow, CoteFigureRow, CotePieceRow, CotePointRow, CoteRows};
 pub use worth::{Cost, Group, Sold, Tier, sold, worth};
 
-use crate::engine::{FoldError, Projection};
+use crate::engine::{FoldError, Projection, Timing};
 use domain::stream::Recorded;
 
 /// The read model of what collections are worth.
@@ -29,9 +29,11 @@ pub struct Cote;
 
 impl Projection for Cote {
     const NAME: &'static str = "cote";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const DDL: &'static str = include_str!("../../../migrations/read-models/cote.sql");
     const READS: &'static [&'static str] = &["collection", "preorder", "figure"];
+    // No answer to a command is read from it.
+    const TIMING: Timing = Timing::After;
     type Rows = CoteRows;
 
     fn fold(rows: &mut CoteRows, event: &Recorded) -> Result<(), FoldError> {
@@ -50,7 +52,9 @@ const COUNTED: &str = "counted AS (\
         CASE WHEN p.value_amount IS NOT NULL THEN p.value_currency WHEN f.market_amount IS NOT NULL \
             THEN f.market_currency ELSE f.msrp_currency END AS currency, \
         CASE WHEN p.price_amount IS NULL AND p.is_gift THEN 0 ELSE p.price_amount END AS price, \
-        p.price_currency, CASE WHEN p.price_currency = 'EUR' THEN 1 ELSE p.price_fx_rate END AS rate, \
+        CASE WHEN p.price_amount IS NOT NULL THEN p.price_currency END AS price_currency, \
+        CASE WHEN p.price_amount IS NULL THEN NULL WHEN p.price_currency = 'EUR' THEN 1 \
+            ELSE p.price_fx_rate END AS rate, \
         p.added_on, p.purchase_date \
     FROM cote_pieces AS p LEFT JOIN cote_figures AS f ON f.figure_id = p.figure_id \
     WHERE p.user_id = $1 AND NOT p.awaited AND p.archived_on IS NULL)";

@@ -19,6 +19,8 @@ row! {
         value_amount: Option<Decimal>,
         value_currency: Option<String>,
         price_amount: Option<Decimal>,
+        shipping_amount: Option<Decimal>,
+        fees_amount: Option<Decimal>,
         price_currency: Option<String>,
         price_fx_rate: Option<Decimal>,
         sold_amount: Option<Decimal>,
@@ -28,8 +30,11 @@ row! {
 }
 
 row! {
-    /// What a figure sells for.
+    /// What a figure sells for, and of what kind it is.
     pub struct CoteFigureRow in "cote_figures", key(figure_id: Uuid) {
+        figure_type: String,
+        manufacturer_id: Option<Uuid>,
+        sculptor_id: Option<Uuid>,
         msrp_amount: Option<Decimal>,
         msrp_currency: Option<String>,
         market_amount: Option<Decimal>,

@@ -155,9 +155,11 @@ struct SoldRow {
 pub async fn sold(pool: &PgPool, user: UserId) -> sqlx::Result<Vec<Sold>> {
     let eur = fitting("sum(price * rate)");
     let sql = format!(
-        "WITH gone AS (SELECT coalesce(sold_on, archived_on) AS day, sold_amount, sold_currency, price_currency, \
+        "WITH gone AS (SELECT coalesce(sold_on, archived_on) AS day, sold_amount, sold_currency, \
+             CASE WHEN price_amount IS NOT NULL THEN price_currency END AS price_currency, \
              CASE WHEN price_amount IS NULL AND is_gift THEN 0 ELSE price_amount END AS price, \
-             CASE WHEN price_currency = 'EUR' THEN 1 ELSE price_fx_rate END AS rate \
+             CASE WHEN price_amount IS NULL THEN NULL WHEN price_currency = 'EUR' THEN 1 \
+                 ELSE price_fx_rate END AS rate \
              FROM cote_pieces WHERE user_id = $1 AND archived_on IS NOT NULL AND sold_amount IS NOT NULL) \
          SELECT day, sold_currency, price_currency, price IS NOT NULL AS is_priced, rate IS NOT NULL AS is_frozen, \
              count(*) AS pieces, sum(sold_amount) AS sold, sum(price) AS price, {eur} AS eur \

@@ -2,27 +2,23 @@
 
 use super::MINE;
 use super::costs::{Costs, fitting};
+use super::shelf::{self, Completion};
 use domain::ids::UserId;
 use domain::money::Currency;
 use rust_decimal::Decimal;
 use sqlx::PgPool;
 use std::collections::BTreeMap;
-use uuid::Uuid;
-
-/// How many series are compared with the catalogue.
-const MOST_SERIES: i64 = 20;
+use tokio::try_join;
 
 /// Everything that is counted at once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Statistics {
     /// How many there are of each kind of thing.
     pub counters: Counters,
-    /// What was spent, by currency of the price and, where the figure has one, of its list price.
+    /// What was spent, by currency.
     pub spend: Vec<Spend>,
-    /// All of it.
-    pub costs: Costs,
-    /// Every month in which a piece came or money went, oldest first; `YYYY-MM`.
-    pub months: BTreeMap<String, Month>,
+    /// Every month in which a piece came or money went.
+    pub months: Months,
     /// How complete the series are, the fullest shelf first.
     pub series: Vec<Completion>,
     /// What the wishes would cost, by currency: the market price of each, else its list price.
@@ -65,13 +61,11 @@ pub struct Pieces {
     pub unpriced: i64,
 }
 
-/// What was spent in one currency on figures whose list price is in one, too.
+/// What was spent in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spend {
-    /// Of the price.
+    /// The currency.
     pub currency: Currency,
-    /// Of the list price; none where there is none.
-    pub msrp_currency: Option<Currency>,
     /// How many pieces.
     pub pieces: i64,
     /// Prices.
@@ -80,10 +74,28 @@ pub struct Spend {
     pub shipping: Decimal,
     /// Fees.
     pub fees: Decimal,
-    /// Prices of the pieces that have both.
-    pub compared: Decimal,
-    /// List prices of those.
+    /// Prices beside list prices, by the currency of these.
+    pub compared: Vec<Compared>,
+}
+
+/// Prices of pieces beside the list prices of their figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compared {
+    /// Of the list prices.
+    pub currency: Currency,
+    /// The prices, in the currency that was spent.
+    pub price: Decimal,
+    /// The list prices.
     pub msrp: Decimal,
+}
+
+/// What came and what was spent, month by month.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Months {
+    /// Every month in which a piece came or money went, oldest first; `YYYY-MM`.
+    pub by_month: BTreeMap<String, Month>,
+    /// All that was spent.
+    pub costs: Costs,
 }
 
 /// One month.
@@ -93,21 +105,6 @@ pub struct Month {
     pub pieces: i64,
     /// Money spent.
     pub costs: Costs,
-}
-
-/// How much of a series is owned.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct Completion {
-    /// Its id.
-    pub id: Uuid,
-    /// Its name.
-    pub name: String,
-    /// Its slug.
-    pub slug: String,
-    /// Different figures owned.
-    pub owned: i64,
-    /// Figures in the catalogue.
-    pub figures: i64,
 }
 
 /// How the pre-orders do.
@@ -132,13 +129,13 @@ struct Line {
     section: String,
     word: Option<String>,
     currency: Option<String>,
-    other: Option<String>,
     n: Option<i64>,
     a: Option<Decimal>,
     b: Option<Decimal>,
     c: Option<Decimal>,
     d: Option<Decimal>,
     e: Option<Decimal>,
+    f: Option<Decimal>,
 }
 
 impl Line {
@@ -151,10 +148,25 @@ impl Line {
     }
 }
 
+/// Months, and what was spent in each currency.
+fn by_month() -> String {
+    let frozen = fitting("sum(cost * rate)");
+    format!(
+        "SELECT 'spent' AS section, left(spent_on::text, 7) AS word, currency, count(*) AS n, sum(cost) AS a, \
+             {frozen} AS b, sum(cost) FILTER (WHERE rate IS NULL) AS c, coalesce(sum(price), 0) AS d, \
+             coalesce(sum(shipping), 0) AS e, coalesce(sum(fees), 0) AS f \
+             FROM mine WHERE currency IS NOT NULL GROUP BY left(spent_on::text, 7), currency \
+         UNION ALL SELECT 'acquired', left(acquired_on::text, 7), NULL, count(*), NULL, NULL, NULL, NULL, NULL, NULL \
+             FROM mine GROUP BY left(acquired_on::text, 7)"
+    )
+}
+
+/// Everything that is counted without looking at figures, but for those that are wished.
 fn statement() -> String {
-    let frozen = fitting("sum(cost * rate) FILTER (WHERE rate IS NOT NULL)");
     let lost = "coalesce(paid_amount, 0) - coalesce(deposit_refund_amount, 0)";
     let lost_frozen = fitting("sum(lost * rate) FILTER (WHERE rate IS NOT NULL)");
+    let rest = |count: usize| vec!["NULL"; count].join(", ");
+    let (none, five) = (rest(6), rest(5));
     format!(
         "WITH {MINE}, \
          chapters AS (SELECT status, price_currency, price_fx_rate AS rate, {lost} AS lost FROM preorders \
@@ -171,39 +183,23 @@ fn statement() -> String {
              LEFT JOIN figure_provider_prices AS m ON m.figure_id = w.figure_id WHERE w.user_id = $1), \
          late AS (SELECT release_date_current - release_date_original AS days FROM preorders \
              WHERE user_id = $1 AND slip_count > 0 AND status <> 'cancelled') \
-         SELECT 'owned' AS section, NULL AS word, NULL AS currency, NULL AS other, count(*) AS n, \
-             count(DISTINCT figure_id)::numeric AS a, count(DISTINCT figure_type)::numeric AS b, \
-             count(DISTINCT manufacturer_id)::numeric AS c, \
-             (SELECT count(DISTINCT s.series_id) FROM figure_series AS s \
-              WHERE s.figure_id IN (SELECT figure_id FROM mine WHERE is_kept))::numeric AS d, NULL::numeric AS e \
-             FROM mine WHERE is_kept \
-         UNION ALL SELECT 'archived', NULL, NULL, NULL, count(*), NULL, NULL, NULL, NULL, NULL \
-             FROM mine WHERE NOT is_kept \
-         UNION ALL SELECT 'unpriced', NULL, NULL, NULL, count(*), NULL, NULL, NULL, NULL, NULL \
-             FROM mine WHERE price IS NULL \
-         UNION ALL SELECT 'spend', NULL, currency, msrp_currency, count(*), coalesce(sum(price), 0), \
-             coalesce(sum(shipping), 0), coalesce(sum(fees), 0), \
-             coalesce(sum(price) FILTER (WHERE msrp IS NOT NULL), 0), \
-             coalesce(sum(msrp) FILTER (WHERE price IS NOT NULL), 0) \
-             FROM mine WHERE currency IS NOT NULL GROUP BY currency, msrp_currency \
-         UNION ALL SELECT 'spent', to_char(spent_on, 'YYYY-MM'), currency, NULL, count(*), sum(cost), {frozen}, \
-             sum(cost) FILTER (WHERE rate IS NULL), NULL, NULL \
-             FROM mine WHERE currency IS NOT NULL GROUP BY to_char(spent_on, 'YYYY-MM'), currency \
-         UNION ALL SELECT 'acquired', to_char(acquired_on, 'YYYY-MM'), NULL, NULL, count(*), \
-             NULL, NULL, NULL, NULL, NULL FROM mine GROUP BY to_char(acquired_on, 'YYYY-MM') \
-         UNION ALL SELECT 'status', status, NULL, NULL, count(*), NULL, NULL, NULL, NULL, NULL \
+         {} \
+         UNION ALL SELECT 'kept', NULL, NULL, count(*), {none} FROM mine WHERE is_kept \
+         UNION ALL SELECT 'archived', NULL, NULL, count(*), {none} FROM mine WHERE NOT is_kept \
+         UNION ALL SELECT 'unpriced', NULL, NULL, count(*), {none} FROM mine WHERE price IS NULL \
+         UNION ALL SELECT 'status', status, NULL, count(*), {none} \
              FROM preorders WHERE user_id = $1 GROUP BY status \
-         UNION ALL SELECT 'cancelled', NULL, price_currency, NULL, count(*), sum(lost), {lost_frozen}, \
-             sum(lost) FILTER (WHERE rate IS NULL), NULL, NULL \
+         UNION ALL SELECT 'cancelled', NULL, price_currency, count(*), sum(lost), {lost_frozen}, \
+             sum(lost) FILTER (WHERE rate IS NULL), NULL, NULL, NULL \
              FROM chapters WHERE status = 'cancelled' GROUP BY price_currency \
-         UNION ALL SELECT 'live', NULL, price_currency, NULL, count(*), \
-             sum(deposit_amount) FILTER (WHERE balance_paid_at IS NULL), NULL, NULL, NULL, NULL \
+         UNION ALL SELECT 'live', NULL, price_currency, count(*), \
+             sum(deposit_amount) FILTER (WHERE balance_paid_at IS NULL), {five} \
              FROM live GROUP BY price_currency \
-         UNION ALL SELECT 'late', NULL, NULL, NULL, count(*), round(avg(days), 10), NULL, NULL, NULL, NULL FROM late \
-         UNION ALL SELECT 'wishes', NULL, currency, NULL, count(*), sum(amount), NULL, NULL, NULL, NULL \
-             FROM wished GROUP BY currency \
-         UNION ALL SELECT 'targets', NULL, max_price_currency, NULL, count(*), sum(max_price_amount), \
-             NULL, NULL, NULL, NULL FROM wished WHERE max_price_amount IS NOT NULL GROUP BY max_price_currency"
+         UNION ALL SELECT 'late', NULL, NULL, count(*), round(avg(days), 10), {five} FROM late \
+         UNION ALL SELECT 'wishes', NULL, currency, count(*), sum(amount), {five} FROM wished GROUP BY currency \
+         UNION ALL SELECT 'targets', NULL, max_price_currency, count(*), sum(max_price_amount), {five} \
+             FROM wished WHERE max_price_amount IS NOT NULL GROUP BY max_price_currency",
+        by_month(),
     )
 }
 
@@ -212,51 +208,73 @@ fn statement() -> String {
 /// # Errors
 /// When the database does not answer.
 pub async fn statistics(pool: &PgPool, user: UserId, hide_nsfw: bool) -> sqlx::Result<Statistics> {
-    let lines: Vec<Line> = sqlx::query_as(&statement()).bind(user.uuid()).fetch_all(pool).await?;
+    let sql = statement();
+    let counted = sqlx::query_as(&sql).bind(user.uuid()).fetch_all(pool);
+    let (lines, compared, shelf): (Vec<Line>, _, _) =
+        try_join!(counted, compared(pool, user), shelf::shelf(pool, user, hide_nsfw))?;
     let mut all = Statistics::default();
     for line in &lines {
         all.take(line);
     }
-    all.spend.sort_by_key(|spend| (spend.currency.code(), spend.msrp_currency.map(Currency::code)));
-    all.series = completion(pool, user, hide_nsfw).await?;
+    for (currency, one) in compared {
+        if let Some(spend) = all.spend.iter_mut().find(|spend| spend.currency == currency) {
+            spend.compared.push(one);
+        }
+    }
+    all.spend.sort_by_key(|spend| spend.currency.code());
+    let pieces = &mut all.counters.pieces;
+    (pieces.figures, pieces.types) = (shelf.figures, shelf.types);
+    (pieces.makers, pieces.series) = (shelf.makers, shelf.series);
+    all.series = shelf.fullest;
     Ok(all)
+}
+
+/// What came and what was spent, month by month.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn months(pool: &PgPool, user: UserId) -> sqlx::Result<Months> {
+    let sql = format!("WITH {MINE} {}", by_month());
+    let lines: Vec<Line> = sqlx::query_as(&sql).bind(user.uuid()).fetch_all(pool).await?;
+    let mut all = Statistics::default();
+    for line in &lines {
+        all.take(line);
+    }
+    Ok(all.months)
+}
+
+/// Prices beside list prices, each with the currency that was spent.
+async fn compared(pool: &PgPool, user: UserId) -> sqlx::Result<Vec<(Currency, Compared)>> {
+    let rows: Vec<(String, String, Decimal, Decimal)> = sqlx::query_as(
+        "SELECT p.price_currency, f.msrp_currency, sum(p.price_amount), sum(f.msrp_amount) \
+         FROM cote_pieces AS p JOIN cote_figures AS f ON f.figure_id = p.figure_id \
+         WHERE p.user_id = $1 AND NOT p.awaited AND p.price_amount IS NOT NULL AND f.msrp_amount IS NOT NULL \
+         GROUP BY p.price_currency, f.msrp_currency ORDER BY p.price_currency, f.msrp_currency",
+    )
+    .bind(user.uuid())
+    .fetch_all(pool)
+    .await?;
+    let read = |(paid, listed, price, msrp): (String, String, Decimal, Decimal)| {
+        Some((paid.parse().ok()?, Compared { currency: listed.parse().ok()?, price, msrp }))
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
 }
 
 impl Statistics {
     fn take(&mut self, line: &Line) {
-        let whole = |amount: Option<Decimal>| {
-            amount.and_then(|amount| i64::try_from(amount).ok()).unwrap_or_default()
-        };
         let pieces = &mut self.counters.pieces;
+        let month = || line.word.clone().unwrap_or_default();
         match (line.section.as_str(), line.currency()) {
-            ("owned", _) => {
-                pieces.owned = line.count();
-                pieces.figures = whole(line.a);
-                pieces.types = whole(line.b);
-                pieces.makers = whole(line.c);
-                pieces.series = whole(line.d);
-            }
+            ("kept", _) => pieces.owned = line.count(),
             ("archived", _) => pieces.archived = line.count(),
             ("unpriced", _) => pieces.unpriced = line.count(),
-            ("spend", Some(currency)) => self.spend.push(Spend {
-                currency,
-                msrp_currency: line.other.as_deref().and_then(|code| code.parse().ok()),
-                pieces: line.count(),
-                price: line.a.unwrap_or_default(),
-                shipping: line.b.unwrap_or_default(),
-                fees: line.c.unwrap_or_default(),
-                compared: line.d.unwrap_or_default(),
-                msrp: line.e.unwrap_or_default(),
-            }),
             ("spent", Some(currency)) => {
                 let [paid, frozen, open] = [line.a, line.b, line.c].map(Option::unwrap_or_default);
-                self.costs.add(currency, paid, frozen, open);
-                let month = self.months.entry(line.word.clone().unwrap_or_default()).or_default();
-                month.costs.add(currency, paid, frozen, open);
+                self.months.costs.add(currency, paid, frozen, open);
+                self.months.by_month.entry(month()).or_default().costs.add(currency, paid, frozen, open);
+                self.spent(currency, line);
             }
-            ("acquired", _) => {
-                self.months.entry(line.word.clone().unwrap_or_default()).or_default().pieces = line.count();
-            }
+            ("acquired", _) => self.months.by_month.entry(month()).or_default().pieces = line.count(),
             ("status", _) => {
                 self.counters.preorders.insert(line.word.clone().unwrap_or_default(), line.count());
             }
@@ -286,28 +304,25 @@ impl Statistics {
             _ => {}
         }
     }
+
+    /// Adds what was spent in one currency in one month.
+    fn spent(&mut self, currency: Currency, line: &Line) {
+        if !self.spend.iter().any(|spend| spend.currency == currency) {
+            let [price, shipping, fees] = [Decimal::ZERO; 3];
+            self.spend.push(Spend { currency, pieces: 0, price, shipping, fees, compared: Vec::new() });
+        }
+        let Some(spend) = self.spend.iter_mut().find(|spend| spend.currency == currency) else { return };
+        spend.pieces = spend.pieces.saturating_add(line.count());
+        for (sum, part) in
+            [(&mut spend.price, line.d), (&mut spend.shipping, line.e), (&mut spend.fees, line.f)]
+        {
+            *sum = sum.saturating_add(part.unwrap_or_default());
+        }
+    }
 }
 
 fn keep(sums: &mut BTreeMap<Currency, Decimal>, currency: Option<Currency>, amount: Option<Decimal>) {
     if let (Some(currency), Some(amount)) = (currency, amount.filter(|amount| !amount.is_zero())) {
         sums.insert(currency, amount);
     }
-}
-
-async fn completion(pool: &PgPool, user: UserId, hide_nsfw: bool) -> sqlx::Result<Vec<Completion>> {
-    // Who hides nothing need not look at the figures themselves.
-    let shown = if hide_nsfw { "JOIN figures AS f ON f.id = fs.figure_id AND NOT f.is_nsfw" } else { "" };
-    let sql = format!(
-        "WITH shelf AS (SELECT DISTINCT o.figure_id FROM owned_items AS o \
-             WHERE o.user_id = $1 AND o.archived_at IS NULL \
-             AND (o.preorder_status IS NULL OR o.preorder_status = 'received')), \
-         fullest AS (SELECT fs.series_id, count(*) AS owned FROM shelf \
-             JOIN figure_series AS fs ON fs.figure_id = shelf.figure_id {shown} \
-             GROUP BY fs.series_id ORDER BY count(*) DESC, fs.series_id LIMIT $2) \
-         SELECT s.id, s.name, s.slug, fullest.owned, \
-             (SELECT count(*) FROM figure_series AS fs {shown} WHERE fs.series_id = s.id) AS figures \
-         FROM fullest JOIN series AS s ON s.id = fullest.series_id \
-         ORDER BY fullest.owned DESC, s.sort_name, s.id"
-    );
-    sqlx::query_as(&sql).bind(user.uuid()).bind(MOST_SERIES).fetch_all(pool).await
 }

@@ -1,6 +1,6 @@
 //! Of what the collection consists.
 
-use super::MINE;
+use super::now;
 use domain::ids::UserId;
 use domain::money::Currency;
 use domain::money::rates::RateTable;
@@ -90,44 +90,57 @@ pub async fn insights(
     hide_nsfw: bool,
 ) -> sqlx::Result<Insights> {
     let (currencies, rates) = rates_of(today);
-    let named = |section: &str, table: &str, column: &str| {
-        format!(
-            "UNION ALL (SELECT '{section}', e.name, e.slug, e.id, g.n FROM \
-             (SELECT {column} AS id, count(*) AS n FROM kept GROUP BY {column} \
-              ORDER BY count(*) DESC, {column} LIMIT $6) AS g LEFT JOIN {table} AS e ON e.id = g.id) "
-        )
-    };
-    let sql = format!(
-        "WITH {MINE}, kept AS (SELECT mine.id, mine.figure_id, mine.figure_type, mine.condition, \
-             mine.manufacturer_id, mine.sculptor_id, mine.price, mine.is_nsfw, \
-             mine.price * coalesce(mine.rate, r.rate) AS eur FROM mine \
-             LEFT JOIN unnest($2::text[], $3::numeric[]) AS r(currency, rate) ON r.currency = mine.currency \
-             WHERE mine.is_kept) \
+    let priced = "WITH kept AS MATERIALIZED (SELECT o.id, o.figure_id, o.condition, o.price_amount AS price, \
+                 o.price_amount * coalesce(o.price_fx_rate, r.rate) AS eur FROM owned_items AS o \
+             LEFT JOIN unnest($2::text[], $3::numeric[]) AS r(currency, rate) ON r.currency = o.price_currency \
+             WHERE o.user_id = $1 AND o.archived_at IS NULL \
+                 AND (o.preorder_status IS NULL OR o.preorder_status = 'received')) \
          SELECT 'pieces' AS section, NULL AS word, NULL AS slug, NULL::uuid AS id, count(*) AS n FROM kept \
-         UNION ALL SELECT 'type', figure_type, NULL, NULL, count(*) FROM kept GROUP BY figure_type \
          UNION ALL SELECT 'condition', condition, NULL, NULL, count(*) FROM kept GROUP BY condition \
          UNION ALL SELECT 'price', width_bucket(eur, $4::numeric[])::text, NULL, NULL, count(*) FROM kept \
              WHERE eur IS NOT NULL GROUP BY width_bucket(eur, $4::numeric[]) \
          UNION ALL SELECT 'incomparable', NULL, NULL, NULL, count(*) FROM kept \
              WHERE eur IS NULL AND price IS NOT NULL \
-         UNION ALL (SELECT 'dearest', NULL, NULL, id, 1 FROM kept WHERE eur IS NOT NULL AND NOT ($5 AND is_nsfw) \
-             ORDER BY eur DESC, id LIMIT 1) \
+         UNION ALL (SELECT 'dearest', NULL, NULL, kept.id, 1 FROM kept \
+             WHERE eur IS NOT NULL AND NOT ($5 AND EXISTS \
+                 (SELECT FROM cote_figures AS f WHERE f.figure_id = kept.figure_id AND f.is_nsfw)) \
+             ORDER BY eur DESC, kept.id LIMIT 1)";
+    let named = |section: &str, table: &str, column: &str| {
+        format!(
+            "UNION ALL (SELECT '{section}', e.name, e.slug, e.id, g.n FROM \
+             (SELECT {column} AS id, sum(n)::bigint AS n FROM kinds GROUP BY {column} \
+              ORDER BY sum(n) DESC, {column} LIMIT $2) AS g LEFT JOIN {table} AS e ON e.id = g.id) "
+        )
+    };
+    let kinds = format!(
+        "WITH kept AS (SELECT figure_id FROM cote_pieces \
+             WHERE user_id = $1 AND NOT awaited AND archived_on IS NULL), \
+         called AS (SELECT f.figure_type, f.manufacturer_id, f.sculptor_id, count(*) AS n \
+             FROM kept LEFT JOIN cote_figures AS f ON f.figure_id = kept.figure_id \
+             GROUP BY f.figure_type, f.manufacturer_id, f.sculptor_id), \
+         kinds AS MATERIALIZED (SELECT figure_type, {} AS manufacturer_id, {} AS sculptor_id, n FROM called) \
+         SELECT 'type' AS section, figure_type AS word, NULL AS slug, NULL::uuid AS id, sum(n)::bigint AS n \
+             FROM kinds GROUP BY figure_type \
          {}{}UNION ALL (SELECT 'series', e.name, e.slug, e.id, g.n FROM \
-             (SELECT s.series_id AS id, count(*) AS n FROM kept JOIN figure_series AS s ON s.figure_id = kept.figure_id \
-              GROUP BY s.series_id ORDER BY count(*) DESC, s.series_id LIMIT $6) AS g \
+             (SELECT s.series_id AS id, count(*) AS n FROM kept \
+              JOIN figure_series AS s ON s.figure_id = kept.figure_id \
+              GROUP BY s.series_id ORDER BY count(*) DESC, s.series_id LIMIT $2) AS g \
              JOIN series AS e ON e.id = g.id)",
+        now("called.manufacturer_id"),
+        now("called.sculptor_id"),
         named("maker", "manufacturers", "manufacturer_id"),
         named("sculptor", "sculptors", "sculptor_id"),
     );
-    let lines: Vec<Line> = sqlx::query_as(&sql)
+    let priced = sqlx::query_as(priced)
         .bind(user.uuid())
         .bind(currencies)
         .bind(rates)
         .bind(bounds)
         .bind(hide_nsfw)
-        .bind(MOST_NAMED)
-        .fetch_all(pool)
-        .await?;
+        .fetch_all(pool);
+    let kinds = sqlx::query_as(&kinds).bind(user.uuid()).bind(MOST_NAMED).fetch_all(pool);
+    let (mut lines, kinds): (Vec<Line>, Vec<Line>) = tokio::try_join!(priced, kinds)?;
+    lines.extend(kinds);
     let mut all = Insights { prices: vec![0; bounds.len().saturating_add(1)], ..Insights::default() };
     for line in lines {
         all.take(line);

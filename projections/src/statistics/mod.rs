@@ -1,5 +1,6 @@
-//! What a person's collection comes to when it is counted: one bounded statement for each answer, over the
-//! tables of pieces, pre-orders, wishes and figures.
+//! What a person's collection comes to when it is counted: a few bounded statements for each answer, over the
+//! tables of pieces, pre-orders, wishes and figures. Those of one answer run side by side, so what one event changed
+//! may be in one of them and not yet in another; the next answer has it in all.
 //!
 //! A piece *counts* when it never had a pre-order or was received, archived or not; it is *kept* when it
 //! is not archived as well. It was *acquired* on the day of its receipt, else of its purchase, else on the
@@ -11,27 +12,33 @@ mod counters;
 mod forecast;
 mod insights;
 mod parts;
+mod shelf;
 mod year;
 
 pub use costs::{Costs, fitting};
-pub use counters::{Completion, Counters, Health, Month, Pieces, Spend, Statistics, statistics};
+pub use counters::{
+    Compared, Counters, Health, Month, Months, Pieces, Spend, Statistics, months, statistics,
+};
 pub use forecast::{Due, due};
 pub(crate) use insights::rates_of;
 pub use insights::{Breakdown, Insights, Named, insights};
 pub use parts::{Part, Whole, parts};
+pub use shelf::Completion;
 pub use year::{Acquired, MostSlipped, Year, YearOf, year_in_review};
 
-/// The pieces of person `$1` that count, one row each, as the common table `mine`.
+/// The pieces of person `$1` that count, one row each, as the common table `mine`. Catalogue entries are not in it:
+/// to look all of them up takes longer than all the rest.
 const MINE: &str = "mine AS MATERIALIZED (\
-    SELECT o.id, o.figure_id, o.condition, o.archived_at IS NULL AS is_kept, \
-        o.price_amount AS price, o.shipping_amount AS shipping, o.fees_amount AS fees, \
-        o.price_currency AS currency, o.price_fx_rate AS rate, \
-        CASE WHEN o.price_currency IS NOT NULL THEN coalesce(o.price_amount, 0) + coalesce(o.shipping_amount, 0) \
-            + coalesce(o.fees_amount, 0) END AS cost, \
-        coalesce(o.purchase_date, (o.created_at AT TIME ZONE 'UTC')::date) AS spent_on, \
-        coalesce((o.received_at AT TIME ZONE 'UTC')::date, o.purchase_date, \
-            (o.created_at AT TIME ZONE 'UTC')::date) AS acquired_on, \
-        f.figure_type, f.manufacturer_id, f.sculptor_id, f.msrp_amount AS msrp, f.msrp_currency, \
-        coalesce(f.is_nsfw, false) AS is_nsfw \
-    FROM owned_items AS o LEFT JOIN figures AS f ON f.id = o.figure_id \
-    WHERE o.user_id = $1 AND (o.preorder_status IS NULL OR o.preorder_status = 'received'))";
+    SELECT piece_id AS id, figure_id, archived_on IS NULL AS is_kept, \
+        price_amount AS price, shipping_amount AS shipping, fees_amount AS fees, \
+        price_currency AS currency, price_fx_rate AS rate, \
+        CASE WHEN price_currency IS NOT NULL THEN coalesce(price_amount, 0) + coalesce(shipping_amount, 0) \
+            + coalesce(fees_amount, 0) END AS cost, \
+        coalesce(purchase_date, added_on) AS spent_on, \
+        coalesce(received_on, purchase_date, added_on) AS acquired_on \
+    FROM cote_pieces WHERE user_id = $1 AND NOT awaited)";
+
+/// The maker or sculptor that the one of this column is now, where it was merged.
+fn now(column: &str) -> String {
+    format!("coalesce((SELECT e.merged_into FROM figure_entity_names AS e WHERE e.id = {column}), {column})")
+}

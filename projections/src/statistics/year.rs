@@ -81,13 +81,19 @@ struct Line {
 fn statement() -> String {
     let spent = fitting("sum(cost * rate) FILTER (WHERE rate IS NOT NULL)");
     let lost = fitting("sum(lost * rate) FILTER (WHERE rate IS NOT NULL)");
-    let year = |date: &str| format!("extract(year FROM {date})::int");
+    let year = |date: &str| format!("date_part('year', {date})::int");
     let (acquired, spent_in, cancelled) =
         (year("acquired_on"), year("spent_on"), year("(cancelled_at AT TIME ZONE 'UTC')"));
+    // Days are compared with days: to take the year of each piece ever bought takes longer than all the rest.
+    let both = |date: &str| format!("{date} >= make_date($2 - 1, 1, 1) AND {date} < make_date($2 + 1, 1, 1)");
+    let (acquired_then, spent_then) = (both("acquired_on"), both("spent_on"));
     let empty = "NULL, NULL, NULL, NULL, NULL";
     format!(
         "WITH {MINE}, \
-         came AS (SELECT id, figure_id, manufacturer_id, acquired_on, is_nsfw FROM mine WHERE {acquired} = $2), \
+         came AS MATERIALIZED (SELECT id, figure_id, acquired_on FROM mine \
+             WHERE acquired_on >= make_date($2, 1, 1) AND acquired_on < make_date($2 + 1, 1, 1)), \
+         seen AS (SELECT came.id, came.acquired_on FROM came WHERE NOT ($3 AND EXISTS \
+             (SELECT FROM cote_figures AS f WHERE f.figure_id = came.figure_id AND f.is_nsfw))), \
          chapters AS (SELECT id, owned_item_id, figure_id, price_currency AS currency, price_fx_rate AS rate, \
                  coalesce(paid_amount, 0) - coalesce(deposit_refund_amount, 0) AS lost, cancelled_at, status \
              FROM preorders WHERE user_id = $1 \
@@ -96,26 +102,26 @@ fn statement() -> String {
              FROM preorder_chapters WHERE user_id = $1) \
          SELECT 'acquired' AS section, {acquired} AS year, NULL AS word, NULL AS slug, NULL::uuid AS id, \
              NULL::uuid AS other, NULL::date AS day, count(*) AS n, NULL::numeric AS a, NULL::numeric AS b, \
-             NULL::numeric AS c FROM mine WHERE {acquired} IN ($2, $2 - 1) GROUP BY {acquired} \
+             NULL::numeric AS c FROM mine WHERE {acquired_then} GROUP BY {acquired} \
          UNION ALL SELECT 'spent', {spent_in}, currency, {empty_four}, count(*), sum(cost), {spent}, \
              sum(cost) FILTER (WHERE rate IS NULL) FROM mine \
-             WHERE currency IS NOT NULL AND {spent_in} IN ($2, $2 - 1) GROUP BY {spent_in}, currency \
+             WHERE currency IS NOT NULL AND {spent_then} GROUP BY {spent_in}, currency \
          UNION ALL SELECT 'lost', {cancelled}, currency, {empty_four}, count(*), sum(lost), {lost}, \
              sum(lost) FILTER (WHERE rate IS NULL) FROM chapters \
              WHERE status = 'cancelled' AND lost > 0 AND currency IS NOT NULL \
                  AND {cancelled} IN ($2, $2 - 1) GROUP BY {cancelled}, currency \
-         UNION ALL SELECT 'month', extract(month FROM acquired_on)::int, {empty}, count(*), NULL, NULL, NULL \
-             FROM came GROUP BY extract(month FROM acquired_on) \
+         UNION ALL SELECT 'month', date_part('month', acquired_on)::int, {empty}, count(*), NULL, NULL, NULL \
+             FROM came GROUP BY date_part('month', acquired_on) \
          UNION ALL (SELECT 'maker', NULL, e.name, e.slug, e.id, NULL, NULL, count(*), NULL, NULL, NULL \
-             FROM came JOIN manufacturers AS e ON e.id = came.manufacturer_id GROUP BY e.id, e.name, e.slug \
-             ORDER BY count(*) DESC, e.name, e.id LIMIT 1) \
+             FROM came JOIN figures AS f ON f.id = came.figure_id JOIN manufacturers AS e ON e.id = f.manufacturer_id \
+             GROUP BY e.id, e.name, e.slug ORDER BY count(*) DESC, e.name, e.id LIMIT 1) \
          UNION ALL (SELECT 'series', NULL, e.name, e.slug, e.id, NULL, NULL, count(*), NULL, NULL, NULL \
              FROM came JOIN figure_series AS s ON s.figure_id = came.figure_id JOIN series AS e ON e.id = s.series_id \
              GROUP BY e.id, e.name, e.slug ORDER BY count(*) DESC, e.name, e.id LIMIT 1) \
          UNION ALL (SELECT 'first', NULL, NULL, NULL, id, NULL, acquired_on, NULL, NULL, NULL, NULL \
-             FROM came WHERE NOT ($3 AND is_nsfw) ORDER BY acquired_on, id LIMIT 1) \
+             FROM seen ORDER BY acquired_on, id LIMIT 1) \
          UNION ALL (SELECT 'last', NULL, NULL, NULL, id, NULL, acquired_on, NULL, NULL, NULL, NULL \
-             FROM came WHERE NOT ($3 AND is_nsfw) ORDER BY acquired_on DESC, id DESC LIMIT 1) \
+             FROM seen ORDER BY acquired_on DESC, id DESC LIMIT 1) \
          UNION ALL (SELECT 'slipped', NULL, NULL, NULL, chapters.id, chapters.owned_item_id, NULL, count(*), \
                  sum(h.new_date - h.previous_date)::numeric, NULL, NULL \
              FROM chapters JOIN preorder_date_history AS h ON h.preorder_id = chapters.id \

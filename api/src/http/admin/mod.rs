@@ -1,8 +1,10 @@
 //! Resources for those who run the instance.
 
+pub mod deliveries;
 pub mod difference;
 pub mod events;
 pub mod jobs;
+pub mod notifications;
 pub mod policies;
 pub mod projections;
 pub mod settings;

@@ -1,9 +1,16 @@
 //! `/api/admin/users`: who has an account and what they may do.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, HeaderValue, StatusCode},
+};
 use chrono::{DateTime, Utc};
 use domain::ids::UserId;
-use operational::users::{self, AccessChange, User, UserKey, Username};
+use operational::{
+    password_resets::{self, AskedBy},
+    users::{self, AccessChange, User, UserKey, Username},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -13,8 +20,10 @@ use crate::{
     answer::Written,
     change,
     extract::{AdminUser, Body, Path, Query},
+    http::{api_keys::UNKEPT, auth_reset},
+    identity::InPerson,
     pages::{Cursor, Limit, Page},
-    problem::{self, Kind, NOT_FOUND, Problem},
+    problem::{self, Kind, NOT_FOUND, Problem, SUSPENDED},
     problems,
     state::AppState,
 };
@@ -29,9 +38,11 @@ pub const LAST_ADMIN: Kind = Kind::new(
 problems!(ListProblems = problem::ADMIN, problem::LISTING);
 problems!(ChangeProblems = problem::ADMIN, problem::BODY, &[NOT_FOUND, LAST_ADMIN]);
 
+problems!(ResetProblems = problem::ADMIN, problem::WRITE, &[NOT_FOUND, SUSPENDED]);
+
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(change))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(change)).routes(routes!(reset))
 }
 
 /// Which accounts to list.
@@ -56,7 +67,7 @@ pub struct ChangeUser {
     /// Whether they run the instance.
     #[serde(default, deserialize_with = "change::not_null")]
     is_admin: Option<bool>,
-    /// Whether they are shut out. Shutting out ends all their sessions at once.
+    /// Whether they are shut out. Shutting out ends all their sessions and keys at once.
     #[serde(default, deserialize_with = "change::not_null")]
     suspended: Option<bool>,
 }
@@ -142,6 +153,51 @@ async fn change(
     let change = AccessChange { is_admin: given.is_admin, suspended: given.suspended };
     let changed = users::change_access(&state.pool, id, change).await?;
     Ok(Written::done(changed.into()))
+}
+
+/// A link with which somebody sets a new password, once.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "token": "dGhpcyBpcyBub3QgYSByZWFsIHRva2VuLCBzb3JyeSE",
+    "url": "https://figures.example/reset-password#dGhpcyBpcyBub3QgYSByZWFsIHRva2VuLCBzb3JyeSE",
+    "expires_at": "2026-01-18T09:30:00Z"
+}))]
+pub struct ResetLink {
+    /// For `POST /api/auth/password-reset/confirm`. It cannot be shown again.
+    token: String,
+    /// The page that asks for the new password.
+    url: String,
+    expires_at: DateTime<Utc>,
+}
+
+/// Makes a link with which somebody sets a new password.
+///
+/// For admins who are signed in, with no API key. It works once, within a day; an earlier one stops to work. The
+/// password in force stays until then.
+#[utoipa::path(
+    post,
+    path = "/api/admin/users/{user}/password-reset",
+    tag = "admin",
+    security(("session" = [])),
+    params(("user" = String, Path, description = "The id or the username", example = "alice")),
+    responses((status = 201, description = "The link, this once", body = ResetLink), ResetProblems)
+)]
+async fn reset(
+    State(state): State<AppState>,
+    admin: AdminUser,
+    _in_person: InPerson,
+    Path(user): Path<String>,
+) -> Result<([(HeaderName, HeaderValue); 1], (StatusCode, Json<ResetLink>)), Problem> {
+    let id = find(&state, &user).await?;
+    let user = users::by_id(&state.pool, id).await?.ok_or(NOT_FOUND)?;
+    if user.suspended_at.is_some() {
+        return Err(Problem::from(SUSPENDED).detail("this account is suspended; unsuspend it first"));
+    }
+    let (token, expires_at) = password_resets::begin(&state.pool, id, AskedBy::Admin).await?;
+    tracing::info!(admin = %admin.id, user = %id, "an admin made a link to reset a password");
+    let url = auth_reset::link(&state.config, &token);
+    let made = ResetLink { token: token.as_str().to_owned(), url, expires_at };
+    Ok((UNKEPT, (StatusCode::CREATED, Json(made))))
 }
 
 /// The account with this id or username; 404 when nobody has that name. No UUID is a username: it is longer.

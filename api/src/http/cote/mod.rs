@@ -217,8 +217,8 @@ async fn read(
     Query(query): Query<Explain>,
 ) -> Result<Json<CoteView>, Problem> {
     let exchange = Exchange::of(&state, &user);
-    let groups = cote::worth(&state.pool, user.id).await?;
-    let sold = cote::sold(&state.pool, user.id).await?;
+    let (groups, sold) =
+        tokio::try_join!(cote::worth(&state.pool, user.id), cote::sold(&state.pool, user.id))?;
     let all = Reckoning::of(&groups, &sold, exchange.rates());
     let explanation = if query.explain {
         let hide = hides_nsfw(&user);

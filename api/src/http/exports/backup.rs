@@ -1,17 +1,17 @@
 //! The backup, a page at a time.
 
 use chrono::{SubsecRound, Utc};
-use domain::ids::UserId;
+use operational::users::User;
 use projections::backup::{
     self,
-    format::{BackupPiece, FORMAT, VERSION},
+    format::{BackupPiece, BackupSettings, FORMAT, VERSION},
 };
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{PAGE, Pieces, written};
-use crate::{problem::Problem, state::AppState};
+use super::{PAGE, Pieces, Reader, full, written};
+use crate::problem::Problem;
 
 /// Where the file stands.
 enum At {
@@ -23,13 +23,20 @@ enum At {
 }
 
 /// The file, a page at a time.
-pub(super) fn pieces(state: AppState, user: UserId) -> Pieces {
-    written(At::Head, move |at| step(state.clone(), user, at))
+pub(super) fn pieces(reader: Reader) -> Pieces {
+    written(At::Head, move |at| step(reader.clone(), at))
 }
 
-/// Whether there is more behind a page of rows.
-fn full<T>(rows: &[T]) -> bool {
-    i64::try_from(rows.len()).is_ok_and(|rows| rows >= PAGE)
+/// What somebody chose for their account. Whether they have a public page is not in it: a file that is brought back
+/// must not publish anything.
+fn settings(user: &User) -> BackupSettings {
+    BackupSettings {
+        nsfw_visibility: user.nsfw_visibility.as_str().to_owned(),
+        preferred_currency: user.preferred_currency.map(|currency| currency.to_string()),
+        public_profile_show_nsfw: user.public_profile_show_nsfw,
+        public_profile_show_value: user.public_profile_show_value,
+        time_zone: user.time_zone.to_string(),
+    }
 }
 
 /// Rows on lines of their own; the first of a list has no comma before it.
@@ -42,14 +49,15 @@ fn lines<T: Serialize>(rows: &[T], begins: bool) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
-async fn step(state: AppState, user: UserId, at: At) -> Result<(Vec<u8>, Option<At>), Problem> {
-    let pool = &state.pool;
+async fn step(reader: Reader, at: At) -> Result<(Vec<u8>, Option<At>), Problem> {
+    let (pool, user) = (&reader.pool, reader.id());
     match at {
         At::Head => {
             let exported_at = json!(Utc::now().trunc_subsecs(6));
             let head = format!(
-                "{{\"format\":{},\"version\":{VERSION},\"exported_at\":{exported_at},\n\"figures\":[",
-                json!(FORMAT)
+                "{{\"format\":{},\"version\":{VERSION},\"exported_at\":{exported_at},\n\"settings\":{},\n\"figures\":[",
+                json!(FORMAT),
+                json!(settings(&reader.user)),
             );
             Ok((head.into_bytes(), Some(At::Figures(None))))
         }
