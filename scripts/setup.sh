@@ -17,8 +17,11 @@ have_postgres() {
   return 1
 }
 
+have_openssl() { command -v pkg-config >/dev/null && pkg-config --exists openssl; }
+
 missing=()
 if ! command -v cc >/dev/null || ! [ -e /usr/include/stdio.h ]; then missing+=(gcc libc6-dev); fi
+have_openssl || missing+=(pkg-config libssl-dev)
 have_postgres || missing+=(postgresql)
 with_tests=
 for command in "$@"; do
@@ -67,6 +70,10 @@ fi
 
 if ! command -v cc >/dev/null; then
   say "a C compiler is needed to build (on Debian: apt-get install gcc libc6-dev)"
+  exit 1
+fi
+if ! have_openssl; then
+  say "OpenSSL's headers are needed to build (on Debian: apt-get install pkg-config libssl-dev)"
   exit 1
 fi
 if ! command -v cargo >/dev/null && ! [ -x "${HOME:-/root}/.cargo/bin/cargo" ]; then

@@ -6,21 +6,20 @@ use crate::outbound::Outbound;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use chrono::Utc;
 use operational::notification_channels::{Channel, Destination, Setup};
 use p256::PublicKey;
-use p256::ecdsa::signature::Signer;
-use p256::ecdsa::{Signature, SigningKey};
-use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use p256::ecdsa::SigningKey;
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, Request, StatusCode};
 use serde_json::{Map, Value, json};
 use url::Url;
-use web_push_native::{Auth, encrypt};
+use web_push::{
+    ContentEncoding, SubscriptionInfo, Urgency, VapidSignatureBuilder, WebPushError, WebPushMessage,
+    WebPushMessageBuilder,
+};
 
 /// How long a push service keeps what a browser that sleeps has not fetched, in seconds.
 const KEPT_FOR: u32 = 24 * 60 * 60;
-/// How long a signature holds, in seconds. At most a day, says RFC 8292.
-const SIGNED_FOR: i64 = 12 * 60 * 60;
 /// Push services take 4096 bytes, encrypted.
 const MOST_BYTES: usize = 3_900;
 /// Who answers for this server when it has no public address.
@@ -64,19 +63,57 @@ impl KeyPair {
         BASE64_URL_SAFE_NO_PAD.encode(self.0.verifying_key().to_encoded_point(false).as_bytes())
     }
 
-    /// What proves to the push service of an endpoint that this server sends.
-    fn authorization(&self, endpoint: &Url, subject: &str) -> String {
-        let part = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-        let claims = json!({
-            "aud": endpoint.origin().ascii_serialization(),
-            "exp": Utc::now().timestamp() + SIGNED_FOR,
-            "sub": subject,
-        });
-        let signed = format!("{}.{}", part(json!({"typ": "JWT", "alg": "ES256"})), part(claims));
-        let signature: Signature = self.0.sign(signed.as_bytes());
-        let signature = BASE64_URL_SAFE_NO_PAD.encode(signature.to_bytes());
-        format!("vapid t={signed}.{signature}, k={}", self.public())
+    /// A message, encrypted for a browser and signed for its push service.
+    fn seal(
+        &self,
+        to: &SubscriptionInfo,
+        endpoint: &Url,
+        subject: &str,
+        message: &Message,
+    ) -> Result<WebPushMessage, Unsent> {
+        let refused = |error: WebPushError| Unsent::Refused(format!("it cannot be encrypted: {error}"));
+        let private = self.private();
+        let mut signature = VapidSignatureBuilder::from_base64(&private, to).map_err(refused)?;
+        // By itself the crate leaves out the port.
+        signature.add_claim("aud", endpoint.origin().ascii_serialization());
+        signature.add_claim("sub", subject);
+        let body = body(message)?;
+        let mut sealed = WebPushMessageBuilder::new(to);
+        sealed.set_payload(ContentEncoding::Aes128Gcm, &body);
+        sealed.set_vapid_signature(signature.build().map_err(refused)?);
+        sealed.set_ttl(KEPT_FOR);
+        sealed.set_urgency(Urgency::Normal);
+        // A message that comes again takes the place of the one that was not fetched yet.
+        sealed.set_topic(message.id.simple().to_string());
+        sealed.build().map_err(refused)
     }
+}
+
+/// The request that a sealed message is. The crate's own kind of request is of another version of `http`.
+fn request(endpoint: Url, sealed: WebPushMessage) -> Result<Request, Unsent> {
+    let refused = |error: &dyn std::error::Error| Unsent::Refused(error.to_string());
+    let mut request = Request::new(Method::POST, endpoint);
+    let headers = request.headers_mut();
+    headers.insert("ttl", HeaderValue::from(sealed.ttl));
+    for (name, value) in
+        [("urgency", sealed.urgency.map(|urgency| urgency.to_string())), ("topic", sealed.topic)]
+    {
+        if let Some(value) = value {
+            headers.insert(name, HeaderValue::try_from(value).map_err(|error| refused(&error))?);
+        }
+    }
+    if let Some(payload) = sealed.payload {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(payload.content_encoding.to_str()));
+        for (name, value) in payload.crypto_headers {
+            let name = HeaderName::try_from(name).map_err(|error| refused(&error))?;
+            let mut value = HeaderValue::try_from(value).map_err(|error| refused(&error))?;
+            value.set_sensitive(name == AUTHORIZATION);
+            headers.insert(name, value);
+        }
+        *request.body_mut() = Some(payload.content.into());
+    }
+    Ok(request)
 }
 
 fn decoded(text: &str) -> Option<Vec<u8>> {
@@ -160,30 +197,17 @@ impl Sender for WebPush {
         let endpoint: Url = text(&to.config, "endpoint")
             .and_then(|endpoint| endpoint.parse().ok())
             .ok_or_else(|| broken("the push address is none"))?;
-        let key = text(&to.secrets, "p256dh").and_then(browser_key);
-        let auth = text(&to.secrets, "auth").and_then(browser_secret);
-        let (key, auth) = key.zip(auth).ok_or_else(|| broken("the browser's keys are none"))?;
+        let keys = text(&to.secrets, "p256dh").zip(text(&to.secrets, "auth"));
+        let keys = keys.filter(|(p256dh, auth)| check_subscription(p256dh, auth).is_ok());
+        let (p256dh, auth) = keys.ok_or_else(|| broken("the browser's keys are none"))?;
         let pair = text(&setup.secrets, "private_key").and_then(KeyPair::stored);
         let pair = pair.ok_or_else(|| Unsent::Refused("an admin has to make a key pair first".to_owned()))?;
-        let body = encrypt(body(message)?, &key, &Auth::from(auth))
-            .map_err(|error| Unsent::Refused(format!("it cannot be encrypted: {error}")))?;
         let subject = text(&setup.config, "subject")
             .or(self.public_url.as_deref().filter(|url| url.starts_with("https://")))
             .unwrap_or(NOBODY);
-        let authorization = pair.authorization(&endpoint, subject);
-        let mut request = Request::new(Method::POST, endpoint);
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("aes128gcm"));
-        headers.insert("ttl", HeaderValue::from(KEPT_FOR));
-        headers.insert("urgency", HeaderValue::from_static("normal"));
-        // A message that comes again takes the place of the one that was not fetched yet.
-        let topic = HeaderValue::try_from(message.id.simple().to_string());
-        headers.insert("topic", topic.map_err(|error| Unsent::Refused(error.to_string()))?);
-        let mut proof = HeaderValue::try_from(authorization).map_err(|_never| broken("no proof"))?;
-        proof.set_sensitive(true);
-        headers.insert(AUTHORIZATION, proof);
-        *request.body_mut() = Some(body.into());
+        let unpadded = |text: &str| text.trim_end_matches('=').to_owned();
+        let browser = SubscriptionInfo::new(endpoint.to_string(), unpadded(p256dh), unpadded(auth));
+        let request = request(endpoint.clone(), pair.seal(&browser, &endpoint, subject, message)?)?;
         let glance = self.outbound.glance(request, GLANCED).await?;
         match glance.status {
             StatusCode::NOT_FOUND | StatusCode::GONE => {

@@ -21,6 +21,9 @@ const BATCH: u32 = 500;
 const RETRIES: i64 = 100;
 /// How long the read models may take to hold an event before it is asked again.
 const READABLE_WITHIN: Duration = Duration::from_secs(2);
+/// How long events are left to gather: a policy that reacted to each by itself would cost the database more than the
+/// commands do.
+const GATHER: Duration = Duration::from_millis(100);
 /// How often it is looked by itself, also for what is due again.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long looking may take; a connection that swallows everything would be waited for much longer.
@@ -78,7 +81,7 @@ enum Interrupted {
 enum Looked {
     /// There may be more at once.
     Moved,
-    /// There is nothing to do, or another process does it.
+    /// All that was there is done, or another process does it.
     Idle,
 }
 
@@ -209,7 +212,7 @@ impl Policies {
         crash_point!("policies.before_commit");
         transaction.commit().await?;
         crash_point!("policies.after_commit");
-        Ok(Looked::Moved)
+        Ok(if entries.len() < BATCH as usize { Looked::Idle } else { Looked::Moved })
     }
 
     /// Waits until what the policy reads holds the last event that concerns it.
@@ -273,7 +276,12 @@ async fn keep_going(policies: Policies, index: usize) {
             Ok(Looked::Idle) => {
                 rest = SHORTEST_REST;
                 // A closed channel ends at once; the store it belongs to lives in these policies.
-                crash::wait("policies.idle", timeout(LOOK_EVERY, head.changed())).await;
+                let happened = async {
+                    if head.changed().await.is_ok() {
+                        sleep(GATHER).await;
+                    }
+                };
+                crash::wait("policies.idle", timeout(LOOK_EVERY, happened)).await;
             }
             Err(error) => {
                 tracing::warn!(policy = policy.name(), %error, "a policy was interrupted; trying again");

@@ -78,7 +78,9 @@ async def smtp():
 
         async def handle_DATA(self, server, session, envelope):
             text = envelope.content.decode("utf-8", "replace")
-            tell(to=envelope.rcpt_tos, tls=session.ssl is not None, user=session.auth_data, mail=text)
+            # A session that is encrypted from the start does not know.
+            encrypted = server.transport.get_extra_info("ssl_object") is not None
+            tell(to=envelope.rcpt_tos, tls=encrypted, user=session.auth_data, mail=text)
             return "250 taken"
 
     def check(server, session, envelope, mechanism, data):

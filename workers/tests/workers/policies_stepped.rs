@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use workers::fx::Fx;
 use workers::policies::{Policies, Policy, PriceAlerts, RestockAlerts};
 
-const FEW: u64 = 12;
+const FEW: u64 = 20;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How many runners there are of each of the two policies.
