@@ -9,7 +9,7 @@ use event_store::EventStore;
 use operational::passwords::Passwords;
 use projections::engine::Projections;
 use sqlx::PgPool;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use workers::{
     channels::{self, Channels},
     deliveries::{self, Deliveries, Told},
@@ -54,7 +54,7 @@ pub struct Inner {
     /// What goes out of what people are told.
     pub deliveries: Deliveries,
     /// How many may follow what happens, still.
-    pub live: Arc<Semaphore>,
+    pub live: live::Followers,
     /// Hashing of passwords.
     pub passwords: Passwords,
     /// Attempts to sign in or up, per address.
@@ -93,7 +93,7 @@ impl AppState {
             jobs,
             policies,
             deliveries,
-            live: Arc::new(Semaphore::new(live::MOST)),
+            live: live::Followers::default(),
             passwords,
             attempts,
             key_uses,

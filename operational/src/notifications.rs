@@ -212,7 +212,7 @@ pub async fn told_since(
     pool: &PgPool,
     user_id: UserId,
     hides_nsfw: bool,
-    since: DateTime<Utc>,
+    after: (DateTime<Utc>, Uuid),
     limit: i64,
 ) -> sqlx::Result<Vec<(DateTime<Utc>, Notification)>> {
     #[derive(sqlx::FromRow)]
@@ -223,12 +223,13 @@ pub async fn told_since(
     }
     let rows: Vec<Told> = sqlx::query_as(&format!(
         "SELECT id, event_type, payload, created_at, read_at, told_at FROM notifications \
-         WHERE user_id = $1 AND told_at >= $2 AND NOT ($3 AND {NSFW}) ORDER BY told_at, id LIMIT $4"
+         WHERE user_id = $1 AND (told_at, id) > ($2, $5) AND NOT ($3 AND {NSFW}) ORDER BY told_at, id LIMIT $4"
     ))
     .bind(user_id.uuid())
-    .bind(since)
+    .bind(after.0)
     .bind(hides_nsfw)
     .bind(limit)
+    .bind(after.1)
     .fetch_all(pool)
     .await?;
     Ok(rows.into_iter().map(|row| (row.told_at, row.notification)).collect())

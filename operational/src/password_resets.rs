@@ -39,7 +39,9 @@ impl AskedBy {
     }
 }
 
-/// Makes a token for somebody, in the place of an earlier one, and says when it runs out.
+/// Makes a token for somebody, in the place of an earlier one, and says when it runs out. An admin's always stands;
+/// somebody who only knows the address gets none while an admin's is good, and one in five minutes at most: they could
+/// void it, and flood a mailbox.
 ///
 /// # Errors
 /// Whatever the database reports; it refuses an account that does not exist.
@@ -47,22 +49,24 @@ pub async fn begin(
     db: impl PgExecutor<'_>,
     user: UserId,
     asked_by: AskedBy,
-) -> Result<(Token, DateTime<Utc>), sqlx::Error> {
+) -> Result<Option<(Token, DateTime<Utc>)>, sqlx::Error> {
     let token = Token::new("");
-    let until: DateTime<Utc> = sqlx::query_scalar(
+    let until: Option<DateTime<Utc>> = sqlx::query_scalar(
         "INSERT INTO password_resets (user_id, token_hash, asked_by, expires_at) VALUES ($1, $2, $3, now() + $4)
          ON CONFLICT (user_id) DO UPDATE
              SET token_hash = excluded.token_hash, asked_by = excluded.asked_by,
                  created_at = now(), expires_at = excluded.expires_at
+             WHERE excluded.asked_by = 'admin' OR password_resets.expires_at <= now()
+                OR (password_resets.asked_by = 'person' AND password_resets.created_at <= now() - interval '5 minutes')
          RETURNING expires_at",
     )
     .bind(user.uuid())
     .bind(token.hash().as_slice())
     .bind(asked_by.as_str())
     .bind(asked_by.lasts())
-    .fetch_one(db)
+    .fetch_optional(db)
     .await?;
-    Ok((token, until))
+    Ok(until.map(|until| (token, until)))
 }
 
 /// Sets a new password with a token, which is used up by it, and ends every session of the account. None when the

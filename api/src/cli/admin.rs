@@ -112,7 +112,8 @@ async fn reset_password(config: Config, name: &str) -> anyhow::Result<()> {
         if user.suspended_at.is_some() {
             bail!("the account {} is suspended; unsuspend it first", user.username);
         }
-        let (token, until) = password_resets::begin(&database.pool, user.id, AskedBy::Admin).await?;
+        let begun = password_resets::begin(&database.pool, user.id, AskedBy::Admin).await?;
+        let (token, until) = begun.context("the link was not made")?;
         let link = auth_reset::link(&config, &token);
         writeln!(std::io::stdout(), "{} sets a new password at\n  {link}\nuntil {until}", user.username)?;
         Ok(())

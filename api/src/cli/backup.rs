@@ -24,12 +24,16 @@ const WITHOUT_ROWS: &[&str] = &[
     "user_sessions",
     "oidc_flows",
     "password_resets",
+    "notification_deliveries",
+    "notification_delivery_items",
+    "notification_delivery_attempts",
 ];
 
 /// Copy the log, the accounts and the settings to a file, while the server runs or not.
 ///
 /// Read models are left out: restoring folds them again. The file is an archive of PostgreSQL's `pg_dump`. It holds
-/// e-mail addresses and password hashes; keep it as you keep those.
+/// e-mail addresses, password hashes, and the secrets of the notification channels and their destinations; keep it as
+/// you keep those.
 #[derive(Debug, clap::Args)]
 pub(super) struct BackupArgs {
     /// The file to write, which must not be there yet; - for standard output

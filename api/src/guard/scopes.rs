@@ -44,6 +44,10 @@ const fn admin(below: &'static str) -> Rule {
     all(below, Access::Scopes(&[Admin]))
 }
 
+const fn admin_reads(below: &'static str) -> Rule {
+    Rule { below, read: Access::Scopes(&[Admin]), write: Access::InPerson, delete: Access::InPerson }
+}
+
 const fn stats(below: &'static str) -> Rule {
     Rule { below, read: Access::Scopes(&[StatsRead]), write: Access::InPerson, delete: Access::InPerson }
 }
@@ -96,7 +100,6 @@ const RULES: &[Rule] = &[
     collection("/api/me/timeline"),
     collection("/api/me/achievements"),
     collection("/api/me/notifications"),
-    collection("/api/me/events"),
     collection("/api/me/export"),
     collection("/api/me/following"),
     collection("/api/u"),
@@ -120,6 +123,7 @@ const RULES: &[Rule] = &[
     in_person("/api/me/sessions"),
     in_person("/api/me/identities"),
     in_person("/api/me/calendar"),
+    in_person("/api/me/events"),
     in_person("/api/me/web-push"),
     in_person("/api/me/wishlist/share"),
     in_person("/api/me/locations/{}/share"),
@@ -128,6 +132,9 @@ const RULES: &[Rule] = &[
     // Running the instance
     admin("/metrics"),
     admin("/api/admin"),
+    // Whoever may do these could open any account with it.
+    admin_reads("/api/admin/users"),
+    admin_reads("/api/admin/notifications"),
     in_person("/api/admin/users/{}/password-reset"),
 ];
 
@@ -169,7 +176,12 @@ mod tests {
         assert_eq!(scopes(Method::GET, "/api/me/preorders/forecast"), Some(Access::Scopes(&[StatsRead])));
         assert_eq!(scopes(Method::POST, "/api/me/locations/{id}/share"), Some(Access::InPerson));
         assert_eq!(scopes(Method::POST, "/api/me/locations"), Some(Access::Scopes(&[CollectionWrite])));
-        assert_eq!(scopes(Method::PATCH, "/api/admin/users/{user}"), Some(Access::Scopes(&[Admin])));
+        assert_eq!(scopes(Method::PATCH, "/api/admin/users/{user}"), Some(Access::InPerson));
+        assert_eq!(scopes(Method::GET, "/api/admin/users"), Some(Access::Scopes(&[Admin])));
+        assert_eq!(
+            scopes(Method::PUT, "/api/admin/notifications/channels/{channel}"),
+            Some(Access::InPerson)
+        );
     }
 
     #[test]

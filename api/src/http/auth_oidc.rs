@@ -212,7 +212,8 @@ async fn start(
         })?,
     };
     // Another site could send somebody here to link an identity that it controls.
-    let from_elsewhere = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    let from_elsewhere =
+        headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site");
     if user.is_some() && from_elsewhere {
         return Err(CROSS_SITE_WRITE.into());
     }

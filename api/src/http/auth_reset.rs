@@ -126,8 +126,10 @@ async fn send_link(state: &AppState, email: &Email) -> Result<(), String> {
         return Ok(());
     };
     let to = user.email.clone().unwrap_or_default();
-    let (token, _until) =
-        password_resets::begin(&state.pool, user.id, AskedBy::Person).await.map_err(failed)?;
+    let begun = password_resets::begin(&state.pool, user.id, AskedBy::Person).await.map_err(failed)?;
+    let Some((token, _until)) = begun else {
+        return Ok(());
+    };
     let text = format!(
         "Hello {},\n\nsomebody asked to set a new password for your account at {}. To do so, open this within an \
          hour; it works once:\n\n{}\n\nIf it was not you, there is nothing to do: your password stays as it is.\n",

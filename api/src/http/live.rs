@@ -1,6 +1,11 @@
 //! `/api/me/events/live`: what changes of one's own and what one is told, as it happens.
 
-use std::{collections::HashSet, convert::Infallible, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     extract::State,
@@ -13,7 +18,10 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ids::UserId, stream::Position};
 use futures::{Stream, stream};
-use operational::{notifications, users};
+use operational::{
+    notifications,
+    sessions::{self, Holder},
+};
 use serde_json::{Value, json};
 use tokio::{
     sync::{broadcast, mpsc},
@@ -23,7 +31,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use crate::{
-    extract::CurrentUser,
+    identity::InPerson,
     problem::{self, INVALID_HEADER, Kind, NOT_FOUND, Problem},
     problems,
     shown::hides_nsfw,
@@ -47,12 +55,14 @@ const BATCH: i64 = 500;
 /// How many a client may be behind with reading.
 const WAITING: usize = 32;
 /// How many of these one process serves.
-pub const MOST: usize = 1_000;
+const MOST: usize = 1_000;
+/// How many of them one person has.
+const MOST_OF_ONE: usize = 8;
 
 const TOO_MANY: Kind = Kind::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "too_many_streams",
-    "too many follow what happens just now; ask with GET for a while",
+    "too many follow what happens just now, or you do in too many windows; ask with GET for a while",
 );
 
 problems!(LiveProblems = problem::SIGNED_IN, &[INVALID_HEADER, TOO_MANY, NOT_FOUND]);
@@ -62,10 +72,48 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(live))
 }
 
+/// Who follows what happens, in this process.
+#[derive(Debug, Clone, Default)]
+pub struct Followers(Arc<Mutex<HashMap<UserId, usize>>>);
+
+/// A place among them; it is free again when this is dropped.
+#[derive(Debug)]
+struct Seat(Followers, UserId);
+
+impl Followers {
+    fn each(&self) -> MutexGuard<'_, HashMap<UserId, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for this person, if there is one.
+    fn enter(&self, user: UserId) -> Option<Seat> {
+        let mut each = self.each();
+        let own = each.get(&user).copied().unwrap_or_default();
+        if own >= MOST_OF_ONE || each.values().sum::<usize>() >= MOST {
+            return None;
+        }
+        each.insert(user, own + 1);
+        Some(Seat(self.clone(), user))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut each = self.0.each();
+        if let Some(own) = each.get_mut(&self.1) {
+            *own -= 1;
+            if *own == 0 {
+                each.remove(&self.1);
+            }
+        }
+    }
+}
+
 /// What one has been shown, and what is looked at next.
 struct Follower {
     state: AppState,
     user_id: UserId,
+    session: Uuid,
     generation: i32,
     hides_nsfw: bool,
     /// Every event of one's own up to here was told.
@@ -107,7 +155,7 @@ impl From<mpsc::error::SendError<Event>> for Over {
 )]
 async fn live(
     State(state): State<AppState>,
-    CurrentUser(user): CurrentUser,
+    InPerson { user, session, .. }: InPerson,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let seen = headers.get(LAST_EVENT_ID).map(|value| {
@@ -116,7 +164,7 @@ async fn live(
             || Problem::from(INVALID_HEADER).detail("Last-Event-ID is a position").field("Last-Event-ID");
         number.filter(|number| *number >= 0).map(Position).ok_or_else(wanted)
     });
-    let permit = state.live.clone().try_acquire_owned().map_err(|_full| TOO_MANY)?;
+    let seat = state.live.enter(user.id).ok_or(TOO_MANY)?;
     // Before the head is looked up: what comes in between is told twice rather than not.
     let now = Utc::now();
     let head = state.store.head().await?;
@@ -131,6 +179,7 @@ async fn live(
     let (sender, receiver) = mpsc::channel(WAITING);
     let follower = Follower {
         user_id: user.id,
+        session,
         generation: user.session_generation,
         hides_nsfw: hides_nsfw(&user),
         position,
@@ -142,7 +191,7 @@ async fn live(
     let told_before = seen_before(&follower, seen_is_none(&headers)).await?;
     let follower = Follower { told: told_before, ..follower };
     tokio::spawn(async move {
-        let _permit = permit;
+        let _seat = seat;
         let stopping = follower.state.clone();
         tokio::select! {
             _over = timeout(LONGEST, follower.follow()) => {}
@@ -165,7 +214,7 @@ async fn seen_before(follower: &Follower, fresh: bool) -> Result<HashSet<Uuid>, 
         return Ok(HashSet::new());
     }
     let (pool, user) = (&follower.state.pool, follower.user_id);
-    let before = notifications::told_since(pool, user, false, follower.since, BATCH).await?;
+    let before = notifications::told_since(pool, user, false, (follower.since, Uuid::nil()), BATCH).await?;
     Ok(before.into_iter().map(|(_, one)| one.id).collect())
 }
 
@@ -215,8 +264,10 @@ impl Follower {
     }
 
     async fn may_go_on(&mut self) -> bool {
-        match users::by_id(&self.state.pool, self.user_id).await {
-            Ok(Some(user)) if user.suspended_at.is_none() && user.session_generation == self.generation => {
+        match sessions::holder(&self.state.pool, self.user_id, self.session).await {
+            Ok(Some(Holder { user, began_at: Some(_), .. }))
+                if user.suspended_at.is_none() && user.session_generation == self.generation =>
+            {
                 self.hides_nsfw = hides_nsfw(&user);
                 true
             }
@@ -274,15 +325,16 @@ impl Follower {
     }
 
     async fn notifications(&mut self) -> Result<sqlx::Result<()>, Over> {
+        let mut after = (self.since, Uuid::nil());
         loop {
             let (pool, user) = (&self.state.pool, self.user_id);
-            let told = match notifications::told_since(pool, user, self.hides_nsfw, self.since, BATCH).await {
+            let told = match notifications::told_since(pool, user, self.hides_nsfw, after, BATCH).await {
                 Ok(told) => told,
                 Err(error) => return Ok(Err(error)),
             };
-            let latest = told.last().map(|(at, _)| *at);
             let whole = i64::try_from(told.len()).is_ok_and(|count| count < BATCH);
-            for (_, one) in told {
+            for (at, one) in told {
+                after = (at, one.id);
                 if !self.told.insert(one.id) {
                     continue;
                 }
@@ -293,16 +345,30 @@ impl Follower {
                 self.sender.send(event("notification", self.position, &data)).await?;
             }
             if whole {
+                // A transaction may commit a little after others that began later.
+                self.since = self.since.max(after.0 - MARGIN);
                 return Ok(Ok(()));
             }
-            // A transaction may commit a little after others that began later.
-            let next = latest.map_or(self.since, |latest| latest - MARGIN);
-            if next <= self.since {
-                // More in one minute than fit: what was told is passed over.
-                self.since = latest.unwrap_or(self.since);
-            } else {
-                self.since = next;
-            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn one_person_leaves_room_for_others_and_gets_it_back() {
+        let followers = Followers::default();
+        let (anna, ben) = (UserId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
+        let mut own: Vec<_> = (0..MOST_OF_ONE).map(|_| followers.enter(anna).unwrap()).collect();
+        assert!(followers.enter(anna).is_none());
+        assert!(followers.enter(ben).is_some());
+        own.pop();
+        assert!(followers.enter(anna).is_some());
+        drop(own);
+        assert!(followers.each().is_empty());
     }
 }

@@ -44,7 +44,8 @@ async fn overwrite(app: &TestApp, position: Position, payload: &str) {
 async fn a_command_on_a_corrupted_stream_is_refused_by_the_event_and_writes_nothing_and_others_go_on() {
     let app = TestApp::new().await;
     let root = app.register_admin("root").await;
-    let (mina, position) = app.seed(None).figure_at("Harbour Pilot Mina").await;
+    // Catalogued through another server: this one has not got the stream in memory.
+    let (mina, position) = Seed::at(&app.db.pool).await.figure_at("Harbour Pilot Mina").await;
     let (io, last) = app.seed(None).figure_at("Teapot Keeper Io").await;
     app.folded(last).await;
     let whole: String = sqlx::query_scalar("SELECT payload::text FROM events WHERE position = $1")
@@ -84,7 +85,8 @@ async fn a_command_on_a_corrupted_stream_is_refused_by_the_event_and_writes_noth
 #[tokio::test]
 async fn a_command_on_a_stream_of_a_later_release_is_refused_and_read_models_stop_and_say_so() {
     let app = TestApp::with(&[("METRICS_TOKEN", "a token for the metrics")]).await;
-    let (mina, position) = app.seed(None).figure_at("Harbour Pilot Mina").await;
+    // Catalogued through another server: this one has not got the stream in memory.
+    let (mina, position) = Seed::at(&app.db.pool).await.figure_at("Harbour Pilot Mina").await;
     app.folded(position).await;
     let poison = seed::from_a_later_release(&app.db.pool, mina).await;
     app.stopped("figures").await;

@@ -96,6 +96,14 @@ pub(super) async fn lock(db: &mut PgConnection, name: &str) -> sqlx::Result<Opti
     sqlx::query(&sql).bind(name).fetch_optional(db).await?.as_ref().map(checkpoint).transpose()
 }
 
+/// Keeps everybody else from moving these until the transaction ends.
+pub(super) async fn hold(db: &mut PgConnection, names: &[&'static str]) -> sqlx::Result<()> {
+    let held = "SELECT 1 FROM projection_checkpoints WHERE projection = ANY($1) ORDER BY projection \
+                FOR NO KEY UPDATE";
+    sqlx::query(held).bind(names).execute(db).await?;
+    Ok(())
+}
+
 /// Moves it on, if it still is where and what the caller believes, and tells when; `None` when it is not. It
 /// comes first in a fold's transaction: who has moved it has the tables for itself until the commit.
 pub(super) async fn advance(

@@ -203,22 +203,37 @@ impl Projections {
     /// Looks at the checkpoints.
     pub(super) async fn refresh(&self) -> sqlx::Result<()> {
         for checkpoint in checkpoint::all(&mut *self.inner.pool.acquire().await?).await? {
+            let found = Progress { position: checkpoint.position, state: checkpoint.state };
             // What this process has folded since it looked, it knows better.
-            let known = self.inner.progress.borrow().get(checkpoint.name.as_str()).copied();
-            if self.folds(&checkpoint.name) && known.is_some_and(|known| checkpoint.position < known.position)
-            {
-                continue;
-            }
-            self.learn(&checkpoint.name, Progress { position: checkpoint.position, state: checkpoint.state });
+            let folds = self.folds(&checkpoint.name);
+            self.learn_if(&checkpoint.name, found, |known| !folds || known.position <= found.position);
         }
         Ok(())
     }
 
     /// Notes how far a projection is, and tells those who wait for it.
     pub(super) fn learn(&self, name: &str, progress: Progress) {
+        self.learn_if(name, progress, |_| true);
+    }
+
+    /// The same of what another process has told: words may overtake one another.
+    pub(super) fn hear(&self, name: &str, progress: Progress) {
+        let goes_on = progress.state == State::Running;
+        self.learn_if(name, progress, |known| !goes_on || known.position <= progress.position);
+    }
+
+    fn learn_if(&self, name: &str, progress: Progress, when: impl FnOnce(Progress) -> bool) {
         let Ok(definition) = self.definition(name) else { return };
         let inner = &self.inner;
-        if inner.progress.send_if_modified(|all| all.insert(definition.name, progress) != Some(progress)) {
+        let learnt = inner.progress.send_if_modified(|all| {
+            let known = all.get(definition.name).copied();
+            let is_new = known != Some(progress) && known.is_none_or(when);
+            if is_new {
+                all.insert(definition.name, progress);
+            }
+            is_new
+        });
+        if learnt {
             inner.untold.notify_one();
         }
     }

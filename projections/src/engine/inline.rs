@@ -120,6 +120,10 @@ impl InlineFold for Inside {
         }
         // Those that are back are not away any more.
         inner.seats.lose(names);
+        // Another process may have appended while the end of this batch was unknown, and been heard of already.
+        if at.is_some_and(|at| at < *inner.store.subscribe().borrow()) {
+            inner.seats.call();
+        }
         if let Some(position) = at.filter(|_| committed) {
             // Other processes learn of it from the append.
             self.projections.learn_quietly(&moved, position);

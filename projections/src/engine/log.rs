@@ -61,7 +61,8 @@ struct Recent {
 
 impl Recent {
     fn after(&self, after: Position) -> Option<&Arc<Batch>> {
-        self.batches.iter().find(|batch| batch.after <= after && after < batch.last)
+        // Who asks is mostly close to the head.
+        self.batches.iter().rev().find(|batch| batch.after <= after && after < batch.last)
     }
 
     fn keep(&mut self, batch: Arc<Batch>) {
@@ -122,7 +123,7 @@ impl Feed {
         let mut batches = vec![first];
         let recent = self.recent();
         while events < limit
-            && let Some(next) = recent.batches.iter().find(|batch| batch.after == last)
+            && let Some(next) = recent.batches.iter().rev().find(|batch| batch.after == last)
         {
             events += next.entries.len();
             last = next.last;

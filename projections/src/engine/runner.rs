@@ -70,6 +70,8 @@ async fn follow_from_checkpoint(
 ) -> Result<(), EngineError> {
     let inner = &projections.inner;
     let rung = inner.bell.notified();
+    // After a failure it may still have its seat.
+    inner.seats.dismiss(definition.name);
     let Some(found) = checkpoint::read(&mut *inner.pool.acquire().await?, definition.name).await? else {
         sleep(inner.options.poll_every).await;
         return Ok(());

@@ -9,13 +9,16 @@ use super::seats::Seated;
 use event_store::{Compound, crash_point};
 use futures::FutureExt;
 use sqlx::Connection;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::Instrument;
 
 /// How long those that can wait are left alone while events keep coming: the more at once, the cheaper each.
 const REST: Duration = Duration::from_millis(50);
+/// A connection that is silent for longer is taken for dead.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
 /// How long the database is left alone after it failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -47,35 +50,63 @@ pub(super) async fn follow(projections: Projections, feed: Arc<Feed>) {
             rested = Instant::now() + REST;
         }
         let names: Vec<_> = up.iter().map(|seated| seated.definition.name).collect();
-        let folded = fold(&projections, &feed, up).await;
-        let failed = folded.is_err();
-        match folded {
-            Ok(folded) => {
+        // A connection may fall silent, and a bug must not end the task that all of them depend on.
+        let folding = AssertUnwindSafe(fold(&projections, &feed, up)).catch_unwind();
+        let rests = match timeout(ANSWERED_WITHIN, folding).await {
+            Ok(Ok(Ok(Outcome::Folded(folded)))) => {
                 let moved: Vec<_> = folded.iter().map(|seated| seated.definition.name).collect();
                 let at = folded.first().map(|seated| seated.position);
                 seats.back(folded);
                 if let Some(position) = at {
                     projections.learn_all(&moved, position);
                 }
+                false
             }
-            Err(error) => tracing::debug!(%error, "read models could not be folded together"),
-        }
+            // The head was told before the log has it: after a restore under a running server.
+            Ok(Ok(Ok(Outcome::Nothing(up)))) => {
+                seats.back(up);
+                true
+            }
+            Ok(Ok(Err(error))) => {
+                tracing::debug!(%error, "read models could not be folded together");
+                true
+            }
+            Ok(Err(_panic)) => {
+                tracing::error!("folding read models together panicked; each is folded alone");
+                true
+            }
+            Err(_silent) => {
+                tracing::warn!("the database does not answer while read models are folded");
+                true
+            }
+        };
         seats.lose(names);
-        if failed {
+        if rests {
             sleep(PAUSE).await;
         }
     }
 }
 
-/// Folds what comes next, in one transaction; whoever is not in the answer is to be folded alone.
-async fn fold(projections: &Projections, feed: &Feed, up: Vec<Seated>) -> Result<Vec<Seated>, EngineError> {
+/// What came of folding some together.
+enum Outcome {
+    /// These were; whoever is missing is to be folded alone.
+    Folded(Vec<Seated>),
+    /// There was nothing to fold.
+    Nothing(Vec<Seated>),
+}
+
+/// Folds what comes next, in one transaction.
+async fn fold(projections: &Projections, feed: &Feed, up: Vec<Seated>) -> Result<Outcome, EngineError> {
     let inner = &projections.inner;
-    let Some(from) = up.first().map(|seated| seated.position) else { return Ok(up) };
-    let Some(run) = feed.run_after(from).await? else { return Ok(up) };
-    let Some(events) = readable(&run) else { return Ok(Vec::new()) };
-    let Some(last) = events.last().copied() else { return Ok(up) };
+    let Some(from) = up.first().map(|seated| seated.position) else { return Ok(Outcome::Nothing(up)) };
+    let Some(run) = feed.run_after(from).await? else { return Ok(Outcome::Nothing(up)) };
+    let Some(events) = readable(&run) else { return Ok(Outcome::Folded(Vec::new())) };
+    let Some(last) = events.last().copied() else { return Ok(Outcome::Nothing(up)) };
     let mut connection = inner.pool.acquire().await?;
     let mut transaction = connection.begin().await?;
+    // Before any table, as everybody does who folds or swaps tables: else they could wait for one another.
+    let names: Vec<_> = up.iter().map(|seated| seated.definition.name).collect();
+    checkpoint::hold(&mut transaction, &names).await?;
     let mut compound = Compound::default();
     let mut folded = Vec::new();
     let mut left = Vec::new();
@@ -98,18 +129,18 @@ async fn fold(projections: &Projections, feed: &Feed, up: Vec<Seated>) -> Result
         folded.push(seated);
     }
     if left.is_empty() {
-        return Ok(folded);
+        return Ok(Outcome::Folded(folded));
     }
     checkpoint::advance_all(&mut compound, &left, last.position, last.recorded_at)
         .map_err(sqlx::Error::Encode)?;
     if !compound.write(&mut transaction).await? {
         // Somebody else has moved a checkpoint.
-        return Ok(Vec::new());
+        return Ok(Outcome::Folded(Vec::new()));
     }
     crash_point!("projections.before_commit");
     transaction.commit().await?;
     crash_point!("projections.after_commit");
-    Ok(folded)
+    Ok(Outcome::Folded(folded))
 }
 
 /// The events of a run, unless one of them cannot be read.

@@ -2,7 +2,6 @@
 
 use super::checkpoint::State;
 use super::handle::{Progress, Projections};
-use super::projection::Timing;
 use domain::stream::Position;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use std::collections::BTreeMap;
@@ -46,7 +45,7 @@ impl Projections {
             if hopeless || Instant::now() >= deadline {
                 return Waited::Behind(behind.into_iter().map(|(name, _)| name.to_owned()).collect());
             }
-            if behind.iter().any(|(name, _)| self.can_wait(name)) {
+            if behind.iter().any(|(name, _)| self.folds(name)) {
                 self.inner.seats.call();
             }
             let until = deadline.min(Instant::now() + LOOK_EVERY);
@@ -58,12 +57,6 @@ impl Projections {
                 tracing::debug!(%error, "the checkpoints could not be read");
             }
         }
-    }
-}
-
-impl Projections {
-    fn can_wait(&self, name: &str) -> bool {
-        self.definition(name).is_ok_and(|definition| definition.timing == Timing::After)
     }
 }
 
@@ -131,12 +124,12 @@ async fn listen_once(projections: &Projections, own: &sqlx::PgPool) -> sqlx::Res
         if notification.channel() == CHANNEL {
             for (name, progress) in payload.split(' ').filter_map(told) {
                 if !projections.folds(name) {
-                    projections.learn(name, progress);
+                    projections.hear(name, progress);
                 }
             }
         } else if let Some((position, folded)) = event_store::notified(payload) {
             for name in folded.split(' ').filter(|name| !projections.folds(name)) {
-                projections.learn(name, Progress { position, state: State::Running });
+                projections.hear(name, Progress { position, state: State::Running });
             }
         }
     }

@@ -133,7 +133,7 @@ async fn list(
 
 /// Changes what somebody may do.
 ///
-/// For admins. The last admin who can sign in can be neither demoted nor suspended.
+/// For admins who are signed in, with no API key. The last admin who can sign in can be neither demoted nor suspended.
 #[utoipa::path(
     patch,
     path = "/api/admin/users/{user}",
@@ -146,6 +146,7 @@ async fn list(
 async fn change(
     State(state): State<AppState>,
     _admin: AdminUser,
+    _in_person: InPerson,
     Path(user): Path<String>,
     Body(given): Body<ChangeUser>,
 ) -> Result<Written<AdminUserView>, Problem> {
@@ -193,7 +194,8 @@ async fn reset(
     if user.suspended_at.is_some() {
         return Err(Problem::from(SUSPENDED).detail("this account is suspended; unsuspend it first"));
     }
-    let (token, expires_at) = password_resets::begin(&state.pool, id, AskedBy::Admin).await?;
+    let begun = password_resets::begin(&state.pool, id, AskedBy::Admin).await?;
+    let (token, expires_at) = begun.ok_or(NOT_FOUND)?;
     tracing::info!(admin = %admin.id, user = %id, "an admin made a link to reset a password");
     let url = auth_reset::link(&state.config, &token);
     let made = ResetLink { token: token.as_str().to_owned(), url, expires_at };
