@@ -99,6 +99,7 @@ async fn a_newer_token_and_time_end_an_older_one() {
     let alice = app.register("alice").await;
     ask(&app, "alice@example.org").await.of(202);
     let first = post.token(1).await;
+    sometime_later(&app).await;
     ask(&app, "alice@example.org").await.of(202);
     let second = post.token(2).await;
     set(&app.visitor(), &first, NEW).await.refused(403, "reset_token_unknown");
@@ -112,6 +113,31 @@ async fn a_newer_token_and_time_end_an_older_one() {
         set(&app.visitor(), made_up, NEW).await.refused(403, "reset_token_unknown");
     }
     login(&app, PASSWORD).await.ok();
+}
+
+async fn sometime_later(app: &TestApp) {
+    let older = "UPDATE password_resets SET created_at = created_at - interval '6 minutes'";
+    sqlx::query(older).execute(&app.db.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_only_knows_the_address_can_neither_flood_the_mailbox_nor_void_an_admins_link() {
+    let (app, post) = app().await;
+    let root = app.register_admin("root").await;
+    app.register("alice").await;
+    ask(&app, "alice@example.org").await.of(202);
+    let first = post.token(1).await;
+    ask(&app, "alice@example.org").await.of(202);
+    ask(&app, "root@example.org").await.of(202);
+    post.token(2).await;
+    let to: Vec<_> = post.0.lock().unwrap().iter().map(|letter| letter.to.clone()).collect();
+    assert_eq!(to, ["alice@example.org", "root@example.org"]);
+    let place = "/api/admin/users/alice/password-reset";
+    let link = root.send(Method::POST, place, |it| it).await.made();
+    set(&app.visitor(), &first, NEW).await.refused(403, "reset_token_unknown");
+    sometime_later(&app).await;
+    ask(&app, "alice@example.org").await.of(202);
+    set(&app.visitor(), link["token"].as_str().unwrap(), NEW).await.ok();
 }
 
 #[tokio::test]

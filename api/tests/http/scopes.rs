@@ -11,13 +11,18 @@ use crate::support::{Answer, TestApp, TestClient};
 /// How long one answer may take: a stream that is not left out never ends.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Routes for people only: single ones, and addresses with all that is below. Whoever adds one says that no script may ever do that.
-const IN_PERSON: [&str; 12] = [
+const IN_PERSON: [&str; 16] = [
     "DELETE /api/me",
     "PATCH /api/me",
     "/api/me/api-keys",
     "/api/me/sessions",
     "/api/me/identities",
+    "/api/me/events",
+    // What could open any account.
     "/api/admin/users/{user}/password-reset",
+    "PATCH /api/admin/users/{user}",
+    "PUT /api/admin/notifications/channels/{channel}",
+    "POST /api/admin/notifications/vapid",
     // What shows something to others, and where one is told of things.
     "/api/me/wishlist/share",
     "/api/me/locations/{id}/share",
