@@ -102,6 +102,35 @@ pub struct Claimed {
     pub lease: Uuid,
 }
 
+/// How much is taken at once, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long what is taken is the caller's.
+    pub lease: TimeDelta,
+    /// How many deliveries.
+    pub most: i64,
+    /// How many of one person.
+    pub each: i64,
+    /// After how many tries one that was cut off is not tried again.
+    pub most_tries: i32,
+}
+
+/// What [`claim`] came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// The caller's to send.
+    pub claimed: Vec<Claimed>,
+    /// Dead: the last try that they had was cut off.
+    pub counted_out: Vec<Uuid>,
+}
+
+#[derive(sqlx::FromRow)]
+struct TakenRow {
+    #[sqlx(flatten)]
+    claimed: Claimed,
+    counted_out: bool,
+}
+
 /// What somebody is told by a delivery.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct Item {
@@ -150,52 +179,62 @@ impl Ended {
     }
 }
 
-/// Takes at most `most` deliveries of a channel that are due, the oldest first, at most `each` of one person and none
-/// of `busy` ones. They are this caller's until the lease runs out. An earlier try whose lease ran out counts, with
-/// an unknown outcome.
+/// Takes deliveries of a channel that are due, the oldest first, none of `busy` people. They are this caller's until
+/// the lease runs out. An earlier try whose lease ran out was cut off: it counts, with an unknown outcome, and its
+/// delivery takes its place by when the lease ran out, so that one that ends whoever tries it does not stand before
+/// all others for ever. When it was the last try, the delivery is dead.
 ///
 /// # Errors
 /// Whatever the database reports.
-pub async fn claim(
-    pool: &PgPool,
-    channel: Channel,
-    lease_for: TimeDelta,
-    most: i64,
-    each: i64,
-    busy: &[Uuid],
-) -> sqlx::Result<Vec<Claimed>> {
-    sqlx::query_as(
+pub async fn claim(pool: &PgPool, channel: Channel, limits: Limits, busy: &[Uuid]) -> sqlx::Result<Taken> {
+    let rows: Vec<TakenRow> = sqlx::query_as(
         "WITH due AS ( \
-             SELECT id, due_at, row_number() OVER (PARTITION BY user_id ORDER BY due_at, id) AS place FROM ( \
-                 SELECT id, user_id, due_at FROM notification_deliveries \
+             SELECT id, since, row_number() OVER (PARTITION BY user_id ORDER BY since, id) AS place FROM ( \
+                 SELECT id, user_id, greatest(due_at, leased_until) AS since FROM notification_deliveries \
                  WHERE channel_type = $1 AND state IN ('collecting', 'pending') AND due_at <= now() \
                      AND (leased_until IS NULL OR leased_until <= now()) AND user_id <> ALL ($5) \
                  ORDER BY due_at, id LIMIT 5000) AS oldest), \
-         chosen AS (SELECT id FROM due WHERE place <= $4 ORDER BY due_at, id LIMIT $3), \
+         chosen AS (SELECT id, since FROM due WHERE place <= $4 ORDER BY since, id LIMIT $3), \
          taken AS ( \
-             SELECT d.id FROM notification_deliveries AS d JOIN chosen USING (id) \
+             SELECT d.id, chosen.since, d.lease IS NOT NULL AND d.attempts >= $6 AS counted_out \
+             FROM notification_deliveries AS d JOIN chosen USING (id) \
              WHERE d.state IN ('collecting', 'pending') AND (d.leased_until IS NULL OR d.leased_until <= now()) \
              FOR UPDATE OF d SKIP LOCKED), \
          claimed AS ( \
              UPDATE notification_deliveries AS d SET state = 'pending', attempts = d.attempts + 1, \
                  lease = gen_random_uuid(), leased_until = now() + $2 \
-             FROM taken WHERE d.id = taken.id \
-             RETURNING d.id, d.user_id, d.target, d.digest, d.attempts, d.lease, d.due_at), \
+             FROM taken WHERE d.id = taken.id AND NOT taken.counted_out \
+             RETURNING d.id, d.user_id, d.target, d.digest, d.attempts, d.lease, taken.since), \
+         counted_out AS ( \
+             UPDATE notification_deliveries AS d SET state = 'dead', lease = NULL, leased_until = NULL, \
+                 outcome = 'the last try was cut off', finished_at = now() \
+             FROM taken WHERE d.id = taken.id AND taken.counted_out \
+             RETURNING d.id, d.user_id, d.target, d.digest, d.attempts, gen_random_uuid() AS lease, taken.since), \
          cut_off AS ( \
              UPDATE notification_delivery_attempts AS a SET outcome = 'unknown', finished_at = now() \
-             FROM claimed WHERE a.delivery_id = claimed.id AND a.outcome IS NULL), \
+             FROM taken WHERE a.delivery_id = taken.id AND a.outcome IS NULL), \
          begun AS ( \
              INSERT INTO notification_delivery_attempts (delivery_id, number) \
              SELECT id, attempts FROM claimed) \
-         SELECT id, user_id, target, digest, attempts, lease FROM claimed ORDER BY due_at, id",
+         SELECT *, false AS counted_out FROM claimed UNION ALL SELECT *, true FROM counted_out ORDER BY since, id",
     )
     .bind(channel.as_str())
-    .bind(lease_for)
-    .bind(most)
-    .bind(each)
+    .bind(limits.lease)
+    .bind(limits.most)
+    .bind(limits.each)
     .bind(busy)
+    .bind(limits.most_tries)
     .fetch_all(pool)
-    .await
+    .await?;
+    let mut taken = Taken::default();
+    for row in rows {
+        if row.counted_out {
+            taken.counted_out.push(row.claimed.id);
+        } else {
+            taken.claimed.push(row.claimed);
+        }
+    }
+    Ok(taken)
 }
 
 /// What a delivery tells, the oldest first.
@@ -213,7 +252,8 @@ pub async fn items(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Vec<Item>>
     .await
 }
 
-/// Notes what became of a try; whether it was still this caller's to say.
+/// Notes what became of a try; whether it was still this caller's to say. When it failed, whatever else waits for the
+/// same destination waits as long.
 ///
 /// # Errors
 /// Whatever the database reports.
@@ -224,7 +264,15 @@ pub async fn end(pool: &PgPool, claimed: &Claimed, ended: Ended, said: &str) -> 
              UPDATE notification_deliveries SET state = $3, outcome = $4, lease = NULL, leased_until = NULL, \
                  due_at = coalesce($5, due_at), \
                  finished_at = CASE WHEN $3 = 'pending' THEN NULL ELSE now() END \
-             WHERE id = $1 AND lease = $2 RETURNING id) \
+             WHERE id = $1 AND lease = $2 RETURNING id, user_id, channel_type, target), \
+         others AS ( \
+             SELECT d.id FROM notification_deliveries AS d JOIN noted USING (user_id, channel_type, target) \
+             WHERE d.state = 'pending' AND d.id <> $1 AND d.due_at < $5 \
+                 AND (d.leased_until IS NULL OR d.leased_until <= now()) \
+             FOR UPDATE OF d SKIP LOCKED), \
+         put_off AS ( \
+             UPDATE notification_deliveries AS d SET due_at = greatest(d.due_at, $5) \
+             FROM others WHERE d.id = others.id) \
          UPDATE notification_delivery_attempts SET outcome = $6, said = $4, finished_at = now() \
          FROM noted WHERE delivery_id = noted.id AND number = $7",
     )

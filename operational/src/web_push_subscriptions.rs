@@ -78,16 +78,13 @@ pub async fn find(db: impl PgExecutor<'_>, user_id: UserId, id: Uuid) -> sqlx::R
 /// Whatever the database reports.
 pub async fn add(pool: &PgPool, user_id: UserId, new: NewSubscription<'_>) -> sqlx::Result<Subscription> {
     let mut transaction = pool.begin().await?;
-    sqlx::query("DELETE FROM web_push_subscriptions WHERE endpoint = $1 AND user_id <> $2")
-        .bind(new.endpoint)
-        .bind(user_id.uuid())
-        .execute(&mut *transaction)
-        .await?;
     let added = sqlx::query_as(
-        "INSERT INTO web_push_subscriptions (id, user_id, endpoint, p256dh, auth, label) \
+        "INSERT INTO web_push_subscriptions AS w (id, user_id, endpoint, p256dh, auth, label) \
          VALUES ($1, $2, $3, $4, $5, $6) \
-         ON CONFLICT (endpoint) DO UPDATE SET p256dh = excluded.p256dh, auth = excluded.auth, \
-             label = excluded.label \
+         ON CONFLICT (endpoint) DO UPDATE SET \
+             id = CASE WHEN w.user_id = excluded.user_id THEN w.id ELSE excluded.id END, \
+             created_at = CASE WHEN w.user_id = excluded.user_id THEN w.created_at ELSE excluded.created_at END, \
+             user_id = excluded.user_id, p256dh = excluded.p256dh, auth = excluded.auth, label = excluded.label \
          RETURNING id, endpoint, p256dh, auth, label, created_at",
     )
     .bind(Uuid::now_v7())

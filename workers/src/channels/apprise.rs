@@ -9,6 +9,7 @@ use super::{Message, Sender, Unfit, Unsent};
 use crate::outbound::{AllowedNetworks, Limits, Outbound};
 use async_trait::async_trait;
 use operational::notification_channels::{Channel, Destination, Setup};
+use percent_encoding::percent_decode;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request, StatusCode};
 use serde_json::{Map, Value, json};
@@ -55,6 +56,18 @@ pub(super) struct Apprise {
     pub limits: Limits,
 }
 
+/// A text as it is after everybody who reads it has taken percent signs out of it, however often.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut before = text.as_bytes().to_vec();
+    loop {
+        let after: Vec<u8> = percent_decode(&before).collect();
+        if after.len() == before.len() {
+            return after;
+        }
+        before = after;
+    }
+}
+
 /// An address that somebody gave, taken apart as narrowly as possible: Apprise reads more into one than stands here.
 struct Typed<'t> {
     scheme: &'t str,
@@ -66,22 +79,27 @@ impl<'t> Typed<'t> {
         if address.len() > LONGEST_URL {
             return Err("an address has at most 1000 bytes");
         }
-        // Apprise takes several addresses from one text, parted by commas or blanks.
-        if !address
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b',' | b'\\' | b'"' | b'<' | b'>'))
-        {
-            return Err("one address at a time, without blanks, commas and quotes");
+        // Apprise takes several addresses from one text, parted by commas or blanks, and parts parameters by `&` and
+        // by `;`.
+        let plain =
+            |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b',' | b';' | b'\\' | b'"' | b'<' | b'>');
+        if !address.bytes().all(plain) {
+            return Err("one address at a time, without blanks, commas, semicolons and quotes");
         }
         let (scheme, rest) = address.split_once("://").ok_or("an address such as tgram://token/chat")?;
-        if rest.contains("://") || rest.to_ascii_lowercase().contains("%3a%2f%2f") {
+        if decoded(rest).windows(3).any(|three| three == b"://") {
             return Err("an address within an address is not taken");
         }
         let query = rest.split_once('?').map_or("", |(_, query)| query);
-        let known = |part: &str| PARAMETERS.contains(&part.split('=').next().unwrap_or_default());
+        let known = |part: &str| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            PARAMETERS.contains(&name)
+                && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+        };
         if !query.is_empty() && !query.split('&').all(known) {
             return Err(
-                "only format, overflow, silent, priority, sound, thread, topic and image may follow the ?",
+                "only format, overflow, silent, priority, sound, thread, topic and image may follow the ?, each \
+                        with letters, digits, _, - and . only",
             );
         }
         Ok(Self { scheme, rest })
@@ -175,8 +193,13 @@ impl Sender for Apprise {
         setup.config.clone()
     }
 
-    /// `{urls}`: addresses as Apprise writes them. Each is sent to by itself.
-    fn destination(&self, given: Map<String, Value>, _: Option<&Destination>) -> Result<Destination, Unfit> {
+    /// `{urls}`: addresses as Apprise writes them. Each is sent to by itself; one that was there before keeps its id,
+    /// so that what is queued for it still arrives.
+    fn destination(
+        &self,
+        given: Map<String, Value>,
+        before: Option<&Destination>,
+    ) -> Result<Destination, Unfit> {
         let mut fields = Fields(given);
         let urls = Fields::needed("urls", fields.0.remove("urls"))?;
         let urls =
@@ -184,12 +207,19 @@ impl Sender for Apprise {
         if urls.is_empty() || urls.len() > MOST_URLS {
             return Err(Unfit::invalid("urls", format!("1 to {MOST_URLS} addresses")));
         }
+        let mut known: Vec<&Value> = before
+            .and_then(|before| before.secrets.get("urls"))
+            .and_then(Value::as_array)
+            .map_or_else(Vec::new, |before| before.iter().collect());
         let mut kept = Vec::with_capacity(urls.len());
         for (place, url) in urls.iter().enumerate() {
             let field = format!("urls[{place}]");
             let url = url.as_str().ok_or_else(|| Unfit::invalid(&field, "a text is wanted here"))?.trim();
             self.check(url).map_err(|why| Unfit::address(&field, why))?;
-            kept.push(json!({"id": Uuid::now_v7(), "url": url}));
+            match known.iter().position(|one| text(one, "url") == Some(url)) {
+                Some(place) => kept.push(known.swap_remove(place).clone()),
+                None => kept.push(json!({"id": Uuid::now_v7(), "url": url})),
+            }
         }
         fields.done()?;
         let shown: Vec<String> = urls.iter().filter_map(Value::as_str).map(|url| shown(url.trim())).collect();
@@ -202,7 +232,7 @@ impl Sender for Apprise {
 
     async fn send(&self, setup: &Setup, to: &Destination, message: &Message) -> Result<String, Unsent> {
         let base = text(&setup.config, "url").and_then(|url| url.parse::<Url>().ok());
-        let mut base = base.ok_or_else(|| Unsent::Refused("the Apprise server is not set up".to_owned()))?;
+        let mut base = base.ok_or_else(|| Unsent::failed("the Apprise server is not set up"))?;
         let address = text(&to.secrets, "url")
             .ok_or_else(|| Unsent::Gone("the address is not among the person's any more".to_owned()))?;
         let urls = self.pinned(address).await?;
@@ -241,7 +271,12 @@ mod tests {
 
     #[test]
     fn only_fixed_hosts_and_opened_networks_are_taken() {
-        for fixed in ["tgram://123:abc/456", "discord://id/token?format=markdown", "slack://a/b/c/#x"] {
+        for fixed in [
+            "tgram://123:abc/456?topic=7&silent=yes",
+            "discord://id/token?format=markdown",
+            "slack://a/b/c/#x",
+            "slack://a/b/c/%23x?format",
+        ] {
             assert!(taken("", fixed), "{fixed}");
         }
         for refused in [
@@ -254,6 +289,19 @@ mod tests {
             "discord://id/token json://127.0.0.1",
             "discord://id/token?avatar_url=http://127.0.0.1/",
             "discord://id/token?template=/etc/passwd",
+            "discord://id/token?format=text;template=/etc/passwd",
+            "discord://id/token?format=text%3Btemplate=/etc/passwd",
+            "discord://id/token?format=text%26template=/etc/passwd",
+            "discord://id/token?format=/etc/passwd",
+            "discord://id/token?%74emplate=x",
+            "discord://id/token?+format=text",
+            "discord://id/token;template=x",
+            "discord://id/token?format=text?template=x",
+            "slack://a/b/c/http:%2f%2f127.0.0.1",
+            "slack://a/b/c/http%3A//127.0.0.1",
+            "slack://a/b/c/http%3a%2F/127.0.0.1",
+            "slack://a/b/c/http%253a%252f%252f127.0.0.1",
+            "slack://a/b/c/http%25253A//127.0.0.1",
             "slack://a/b/c/json://127.0.0.1",
             "tgram:123",
         ] {

@@ -6,18 +6,23 @@ use async_trait::async_trait;
 use lettre::address::Address;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message as Mail};
+use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::Code;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use operational::notification_channels::{Channel, Destination, Setup};
 use serde_json::{Map, Value, json};
+use std::error::Error;
 use std::time::Duration;
 
 /// How long one word of the server may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How the connection may be kept from others, and the usual port.
 const SECURITY: [(&str, u64); 3] = [("starttls", 587), ("tls", 465), ("none", 25)];
+/// Answers about name, password and encryption: what an admin set up is wrong, not the message.
+const ABOUT_SETUP: [u16; 4] = [530, 534, 535, 538];
 
 /// The channel.
 pub(super) struct Email;
@@ -29,7 +34,7 @@ fn mailbox(field: &str, text: &str) -> Result<Mailbox, Unfit> {
 
 /// The server's part of a setup, ready to send.
 fn transport(setup: &Setup) -> Result<AsyncSmtpTransport<Tokio1Executor>, Unsent> {
-    let broken = |cause: &str| Unsent::Refused(format!("the mail server is not set up: {cause}"));
+    let broken = |cause: &str| Unsent::failed(format!("the mail server is not set up: {cause}"));
     let host = text(&setup.config, "host").ok_or_else(|| broken("no host"))?;
     let port = setup.config.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
     let mut tls = TlsParameters::builder(host.to_owned());
@@ -59,7 +64,8 @@ fn transport(setup: &Setup) -> Result<AsyncSmtpTransport<Tokio1Executor>, Unsent
 fn mail(setup: &Setup, to: &Destination, message: &Message) -> Result<Mail, Unsent> {
     let broken = |cause: String| Unsent::Refused(format!("the mail cannot be written: {cause}"));
     let part = |value, field| text(value, field).unwrap_or_default().parse::<Mailbox>();
-    let from = part(&setup.config, "from").map_err(|error| broken(error.to_string()))?;
+    let from = part(&setup.config, "from")
+        .map_err(|error| Unsent::failed(format!("the mail server is not set up: {error}")))?;
     let to = part(&to.config, "address").map_err(|error| broken(error.to_string()))?;
     // The same at every try: whoever keeps mails sees that it is the same one.
     let id = format!("<{}@{}>", message.id, from.email.domain());
@@ -73,6 +79,35 @@ fn mail(setup: &Setup, to: &Destination, message: &Message) -> Result<Mail, Unse
         .header(ContentType::TEXT_PLAIN)
         .body(message.text.clone())
         .map_err(|error| broken(error.to_string()))
+}
+
+/// What a mail server answered: its code and, when it begins with one, its enhanced status. Its words may quote whom
+/// the mail is for.
+fn told(code: Code, words: &str) -> String {
+    let digits = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let first = words.split_whitespace().next().unwrap_or_default();
+    if first.split('.').count() == 3 && first.split('.').all(digits) {
+        format!("the mail server answered {code} {first}")
+    } else {
+        format!("the mail server answered {code}")
+    }
+}
+
+fn unsent(error: &smtp::Error) -> Unsent {
+    let Some(code) = error.status() else {
+        return Unsent::failed(if error.is_response() {
+            // It quotes the answer.
+            "the mail server gave an answer that cannot be read".to_owned()
+        } else {
+            format!("the mail server: {error}")
+        });
+    };
+    let said = told(code, &error.source().map_or_else(String::new, ToString::to_string));
+    if error.is_permanent() && !ABOUT_SETUP.contains(&code.into()) {
+        Unsent::Refused(said)
+    } else {
+        Unsent::failed(said)
+    }
 }
 
 #[async_trait]
@@ -106,7 +141,9 @@ impl Sender for Email {
         }
         let same = text(&before.config, "host") == Some(&host)
             && text(&before.config, "username") == username.as_deref()
-            && text(&before.config, "security") == Some(&security);
+            && text(&before.config, "security") == Some(&security)
+            && before.config.get("port").and_then(Value::as_u64) == Some(port)
+            && text(&before.config, "ca_pem") == ca_pem.as_deref();
         let kept = text(&before.secrets, "password").filter(|_| same);
         let password = fields.given("password", 1_000)?.or(kept.map(str::to_owned));
         fields.done()?;
@@ -148,12 +185,28 @@ impl Sender for Email {
     async fn send(&self, setup: &Setup, to: &Destination, message: &Message) -> Result<String, Unsent> {
         let mail = mail(setup, to, message)?;
         match transport(setup)?.send(mail).await {
-            Ok(answer) => {
-                let lines: Vec<&str> = answer.message().collect();
-                Ok(format!("the mail server answered {}: {}", answer.code(), lines.join(" ")))
-            }
-            Err(error) if error.is_permanent() => Err(Unsent::Refused(format!("the mail server: {error}"))),
-            Err(error) => Err(Unsent::failed(format!("the mail server: {error}"))),
+            Ok(answer) => Ok(told(answer.code(), answer.first_line().unwrap_or_default())),
+            Err(error) => Err(unsent(&error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lettre::transport::smtp::response::{Category, Detail, Severity};
+
+    #[test]
+    fn of_an_answer_its_code_and_enhanced_status_are_told_and_no_words() {
+        let code = Code::new(Severity::PermanentNegativeCompletion, Category::MailSystem, Detail::Zero);
+        for (words, said) in [
+            ("5.1.1 <alice@example.org> no such mailbox", "the mail server answered 550 5.1.1"),
+            ("alice@example.org is unknown", "the mail server answered 550"),
+            ("5.1.alice@example.org", "the mail server answered 550"),
+            ("5.1.1.1 x", "the mail server answered 550"),
+            ("", "the mail server answered 550"),
+        ] {
+            assert_eq!(told(code, words), said, "{words}");
         }
     }
 }

@@ -201,7 +201,7 @@ impl Sender for WebPush {
         let keys = keys.filter(|(p256dh, auth)| check_subscription(p256dh, auth).is_ok());
         let (p256dh, auth) = keys.ok_or_else(|| broken("the browser's keys are none"))?;
         let pair = text(&setup.secrets, "private_key").and_then(KeyPair::stored);
-        let pair = pair.ok_or_else(|| Unsent::Refused("an admin has to make a key pair first".to_owned()))?;
+        let pair = pair.ok_or_else(|| Unsent::failed("an admin has to make a key pair first"))?;
         let subject = text(&setup.config, "subject")
             .or(self.public_url.as_deref().filter(|url| url.starts_with("https://")))
             .unwrap_or(NOBODY);

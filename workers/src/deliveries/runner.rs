@@ -5,15 +5,17 @@ use super::told::Told;
 use crate::channels::{Channels, Message, Unsent, digest, message, trial};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::UserId;
+use futures::FutureExt;
 use governor::clock::Clock;
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use operational::notification_channels::{self, Channel, Destination, Setup};
-use operational::notification_deliveries::{self, Claimed, Ended};
+use operational::notification_deliveries::{self, Claimed, Ended, Limits, Taken};
 use operational::{notification_settings, notifications, web_push_subscriptions};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -104,6 +106,8 @@ fn tests_allowed() -> Quota {
 enum Tried {
     Sent(String),
     Unsent(Unsent),
+    /// Not even begun: nobody is to get it.
+    Dropped(String),
     PutOff(DateTime<Utc>),
 }
 
@@ -203,8 +207,11 @@ impl Deliveries {
                 *people.entry(one.user_id).or_default() += 1;
                 let deliveries = self.clone();
                 under_way.spawn(async move {
-                    let person = one.user_id;
-                    deliveries.carry_out(channel, one).await;
+                    let (person, id) = (one.user_id, one.id);
+                    // Whatever happens, the person has one less under way. The lease runs out and somebody tries again.
+                    if AssertUnwindSafe(deliveries.carry_out(channel, one)).catch_unwind().await.is_err() {
+                        tracing::error!(%channel, delivery = %id, "a delivery panicked");
+                    }
                     person
                 });
             }
@@ -218,10 +225,16 @@ impl Deliveries {
             people.iter().filter(|(_, count)| **count >= each).map(|(person, _)| *person).collect();
         let lease = TimeDelta::from_std(lease).unwrap_or(TimeDelta::minutes(1));
         let number = |size: usize| i64::try_from(size).unwrap_or(1);
-        let claimed =
-            notification_deliveries::claim(&self.0.pool, channel, lease, number(room), number(each), &busy);
-        match claimed.await {
-            Ok(claimed) => claimed,
+        let most_tries = i32::try_from(MOST_TRIES).unwrap_or(i32::MAX);
+        let limits = Limits { lease, most: number(room), each: number(each), most_tries };
+        match notification_deliveries::claim(&self.0.pool, channel, limits, &busy).await {
+            Ok(Taken { claimed, counted_out }) => {
+                for id in counted_out {
+                    dead(channel, id);
+                    count(channel, "dead");
+                }
+                claimed
+            }
             Err(error) => {
                 tracing::warn!(%channel, %error, "deliveries cannot be looked for; trying again");
                 Vec::new()
@@ -258,6 +271,7 @@ impl Deliveries {
                 }
                 (Ended::Gone, said)
             }
+            Tried::Dropped(said) => (Ended::Gone, said),
             Tried::PutOff(until) => {
                 if let Err(error) = notification_deliveries::put_off(&self.0.pool, &claimed, until).await {
                     tracing::warn!(%channel, %error, "a delivery could not be put off");
@@ -272,10 +286,9 @@ impl Deliveries {
             Ended::Gone => "dropped",
         };
         if outcome == "dead" {
-            tracing::warn!(%channel, delivery = %claimed.id, said, "a delivery came to nothing");
+            dead(channel, claimed.id);
         }
-        metrics::counter!("figure_ledger_deliveries_total", "channel" => channel.as_str(), "outcome" => outcome)
-            .increment(1);
+        count(channel, outcome);
         self.note(channel, &claimed, ended, &said).await;
     }
 
@@ -292,20 +305,20 @@ impl Deliveries {
     }
 
     async fn attempt(&self, channel: Channel, claimed: &Claimed) -> sqlx::Result<Tried> {
-        let gone = |said: &str| Ok(Tried::Unsent(Unsent::Gone(said.to_owned())));
+        let dropped = |said: &str| Ok(Tried::Dropped(said.to_owned()));
         let (pool, person) = (&self.0.pool, UserId(claimed.user_id));
         let Some(reachable) = notification_channels::reachable(pool, claimed.user_id).await? else {
-            return gone("the account is gone");
+            return dropped("the account is gone");
         };
         if reachable.suspended {
-            return gone("the account is suspended");
+            return dropped("the account is suspended");
         }
         let setup = notification_channels::get(pool, channel).await?;
         if !setup.enabled {
-            return gone("the channel is switched off");
+            return dropped("the channel is switched off");
         }
         let Some(to) = self.target(person, channel, &claimed.target).await? else {
-            return gone("there is no such destination any more");
+            return dropped("there is no such destination any more");
         };
         if !claimed.digest
             && let Some(until) = notification_settings::quiet_until(pool, person, Utc::now()).await?
@@ -315,7 +328,7 @@ impl Deliveries {
         let mut items = notification_deliveries::items(pool, claimed.id).await?;
         items.retain(|item| !(reachable.hides_nsfw && notifications::is_nsfw(&item.payload)));
         let message = match items.as_slice() {
-            [] => return gone("there is nothing to tell any more"),
+            [] => return dropped("there is nothing to tell any more"),
             [one] => message(claimed.id, one),
             all => digest(claimed.id, all),
         };
@@ -385,6 +398,16 @@ impl Deliveries {
         }
         Ok(())
     }
+}
+
+/// What the other side said may quote whom it was for: it stands with the delivery's tries, not in the log.
+fn dead(channel: Channel, id: Uuid) {
+    tracing::warn!(%channel, delivery = %id, "a delivery came to nothing");
+}
+
+fn count(channel: Channel, outcome: &'static str) {
+    metrics::counter!("figure_ledger_deliveries_total", "channel" => channel.as_str(), "outcome" => outcome)
+        .increment(1);
 }
 
 fn browser(subscription: &web_push_subscriptions::Subscription) -> Destination {

@@ -67,10 +67,10 @@ async def smtp():
         async def handle_RCPT(self, server, session, envelope, address, options):
             word = address.split("@")[0]
             if word == "refused":
-                return "550 no such mailbox"
+                return f"550 5.1.1 <{address}> no such mailbox"
             if word == "grey" and address not in seen:
                 seen.add(address)
-                return "451 4.7.1 greylisted, come back later"
+                return f"451 4.7.1 <{address}> greylisted, come back later"
             if word == "hangs":
                 await asyncio.sleep(3600)
             envelope.rcpt_tos.append(address)

@@ -6,12 +6,13 @@ mod guard;
 mod peers;
 mod queue;
 mod receiver;
+mod setbacks;
 
 use crate::support::Ledger;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::UserId;
 use operational::notification_channels::{self, Channel, Destination};
-use operational::notification_deliveries::{self, Delivery};
+use operational::notification_deliveries::{self, Delivery, Limits as Claiming, Taken};
 use operational::notification_settings::{self, Settings};
 use operational::notification_subscriptions::{self, Route};
 use operational::notifications::{self, Kind, Telling};
@@ -22,7 +23,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 use uuid::Uuid;
 use workers::channels::{Channels, Options as ChannelOptions};
-use workers::deliveries::{Deliveries, Options, Told};
+use workers::deliveries::{Deliveries, MOST_TRIES, Options, Told};
 use workers::outbound::Limits;
 
 /// A ledger with people who want to be told.
@@ -160,6 +161,12 @@ impl House {
     pub async fn outcomes(&self, id: Uuid) -> Vec<String> {
         let (_, tries) = notification_deliveries::find(self.pool(), id).await.unwrap().unwrap();
         tries.into_iter().map(|one| one.outcome.unwrap_or_default()).collect()
+    }
+
+    /// Takes what is due of the webhook channel, as a sender does.
+    pub async fn take(&self, most: i64, lease: TimeDelta) -> Taken {
+        let limits = Claiming { lease, most, each: 10, most_tries: i32::try_from(MOST_TRIES).unwrap() };
+        notification_deliveries::claim(self.pool(), Channel::Webhook, limits, &[]).await.unwrap()
     }
 
     /// Whatever waits for its next try is due now.

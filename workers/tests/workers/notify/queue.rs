@@ -95,9 +95,7 @@ async fn what_a_process_left_behind_is_taken_up_when_its_lease_is_over_and_not_b
     house.switch_on(Channel::Webhook, json!({})).await;
     house.wants(alice, Channel::Webhook, json!({"url": receiver.url("/")})).await;
     house.tell(alice, "one").await;
-    let take = async |lease| {
-        notification_deliveries::claim(house.pool(), Channel::Webhook, lease, 10, 10, &[]).await.unwrap()
-    };
+    let take = async |lease| house.take(10, lease).await.claimed;
     let lost = take(TimeDelta::hours(1)).await.remove(0);
     assert_eq!(take(TimeDelta::hours(1)).await, [], "somebody has it");
     sqlx::query("UPDATE notification_deliveries SET leased_until = now()")
