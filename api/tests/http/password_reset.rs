@@ -88,6 +88,7 @@ async fn the_answer_does_not_tell_who_has_an_account() {
     let (known, unknown) = (ask(&app, "alice@example.org").await, ask(&app, "nobody@example.org").await);
     assert_eq!((known.status, &known.body), (unknown.status, &unknown.body));
     post.token(1).await;
+    sometime_later(&app).await;
     ask(&app, "alice@example.org").await.of(202);
     post.token(2).await;
     assert_eq!(post.count(), 2, "nobody else got one");
