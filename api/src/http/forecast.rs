@@ -12,10 +12,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    owned::hides_nsfw,
-    stats::{Explain, QUERY},
-};
+use super::stats::{Explain, QUERY};
+use crate::shown::hides_nsfw;
 use crate::{
     exchange::{Exchange, TotalView, example_total},
     extract::{CurrentUser, Query},

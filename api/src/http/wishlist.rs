@@ -34,8 +34,9 @@ use uuid::Uuid;
 use super::{
     as_of::{self, AsOf, AtTime, ThingAsOf},
     locations::Sum,
-    owned::{self, Deleted, FIGURE_NOT_FOUND, PieceView, cost, hides_nsfw, parsed, place_of},
+    owned::{self, Deleted, FIGURE_NOT_FOUND, PieceView, cost, parsed, place_of},
 };
+use crate::shown::hides_nsfw;
 use crate::{
     answer::Written,
     extract::{Command, CurrentUser, IdempotencyKey, IfMatch, Path, Query},

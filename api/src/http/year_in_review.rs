@@ -20,10 +20,8 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{
-    owned::hides_nsfw,
-    stats::{self, Explain, QUERY},
-};
+use super::stats::{self, Explain, QUERY};
+use crate::shown::hides_nsfw;
 use crate::{
     charts::{self, Chart, Panel},
     exchange::{Exchange, TotalView, example_total},

@@ -16,9 +16,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     locations::Sum,
-    owned::hides_nsfw,
     stats::{Explain, QUERY},
 };
+use crate::shown::hides_nsfw;
 use crate::{
     exchange::{Exchange, money, sum, sums},
     extract::{CurrentUser, Query},

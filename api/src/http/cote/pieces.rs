@@ -14,10 +14,8 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::super::{
-    locations::Sum,
-    owned::{hides_nsfw, parsed},
-};
+use super::super::{locations::Sum, owned::parsed};
+use crate::shown::hides_nsfw;
 use crate::{
     exchange::{Exchange, money, sum},
     extract::{CurrentUser, Query},

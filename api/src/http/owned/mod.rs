@@ -16,7 +16,6 @@ use domain::{
     refusal::Code,
     stream::Position,
 };
-use operational::users::{NsfwVisibility, User};
 use projections::collection::{self, ListError, Piece};
 use serde::{Deserialize, Deserializer};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -174,11 +173,6 @@ pub(super) fn cost(
         currency: currency.map(|given| given.currency("price_currency")).transpose()?,
         fx_rate: None,
     })
-}
-
-/// Whether a listing for this person leaves out what is not safe for work.
-pub(super) fn hides_nsfw(user: &User) -> bool {
-    user.nsfw_visibility == NsfwVisibility::Hide
 }
 
 /// Where a piece is.

@@ -9,9 +9,9 @@ use super::{
     super::as_of::{self, AtTime, PageAsOf, ThingAsOf},
     ListProblems, PIECE_NOT_FOUND, ReadProblems,
     bodies::{ArchivedGiven, ListOwned, StateGiven},
-    hides_nsfw,
     views::PieceView,
 };
+use crate::shown::hides_nsfw;
 use crate::{
     answer::Written,
     extract::{CurrentUser, Path, Query},

@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::super::{owned::PieceView, owned::hides_nsfw};
+use super::super::owned::PieceView;
+use crate::shown::hides_nsfw;
 use crate::{
     exchange::{Exchange, sum},
     extract::CurrentUser,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::owned::hides_nsfw;
+use crate::shown::hides_nsfw;
 use crate::{
     charts,
     exchange::{Exchange, Explanation},
