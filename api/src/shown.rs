@@ -50,6 +50,38 @@ pub fn hides_nsfw(viewer: &User) -> bool {
     viewer.nsfw_visibility == NsfwVisibility::Hide
 }
 
+/// What becomes of NSFW figures where one person's things are shown to others: on the profile, in following,
+/// discovering and comparing, and behind links to a wishlist, a cabinet or a calendar. Counts, sums and
+/// achievements obey it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublicNsfw {
+    /// They are left out, as if they were not there.
+    LeftOut,
+    /// They are there, marked for blurring.
+    Blurred,
+    /// They are there like any other.
+    Shown,
+}
+
+impl PublicNsfw {
+    /// What this viewer is shown of this owner's; `None` is somebody without an account.
+    #[must_use]
+    pub fn of(owner: &User, viewer: Option<&User>) -> Self {
+        match viewer.map(|viewer| viewer.nsfw_visibility) {
+            _ if !owner.public_profile_show_nsfw => Self::LeftOut,
+            Some(NsfwVisibility::Hide) => Self::LeftOut,
+            Some(NsfwVisibility::Show) => Self::Shown,
+            Some(NsfwVisibility::Blur) | None => Self::Blurred,
+        }
+    }
+
+    /// Whether NSFW figures are left out.
+    #[must_use]
+    pub const fn leaves_out(self) -> bool {
+        matches!(self, Self::LeftOut)
+    }
+}
+
 /// A manufacturer, series, character, sculptor or store beside something else.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(example = example_entity_ref)]
@@ -125,6 +157,16 @@ impl FigureView {
     /// The figure as this person sees it.
     #[must_use]
     pub fn of(figure: FigureSummary, viewer: &User) -> Self {
+        Self::blurring(figure, viewer.nsfw_visibility != NsfwVisibility::Show)
+    }
+
+    /// The figure as somebody else's things show it, where they show it at all.
+    #[must_use]
+    pub fn public(figure: FigureSummary, nsfw: PublicNsfw) -> Self {
+        Self::blurring(figure, nsfw != PublicNsfw::Shown)
+    }
+
+    fn blurring(figure: FigureSummary, blurs: bool) -> Self {
         let msrp_amount = figure.msrp_amount.map(|msrp| amount(msrp, figure.msrp_currency.as_deref()));
         Self {
             id: figure.id,
@@ -139,7 +181,7 @@ impl FigureView {
             msrp_amount,
             msrp_currency: figure.msrp_currency,
             is_nsfw: figure.is_nsfw,
-            blurred: figure.is_nsfw && viewer.nsfw_visibility != NsfwVisibility::Show,
+            blurred: figure.is_nsfw && blurs,
             official_image_url: figure.official_image_url,
         }
     }
