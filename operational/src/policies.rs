@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::stream::Position;
 use sqlx::{PgConnection, PgExecutor, PgPool};
+use std::collections::HashSet;
 
 /// How soon an event that was set aside is tried again, at first; then twice as long each time.
 const FIRST_REST: TimeDelta = TimeDelta::seconds(1);
@@ -129,25 +130,26 @@ pub async fn advance(transaction: &mut PgConnection, name: &str, to: Position) -
     Ok(())
 }
 
-/// Whether something of a stream is set aside already: what comes later has to wait behind it.
+/// Of these streams, by type and id, those of which a policy has set something aside.
 ///
 /// # Errors
 /// Whatever the database reports.
-pub async fn is_blocked(
+pub async fn blocked(
     transaction: &mut PgConnection,
     policy: &str,
-    aggregate_type: &str,
-    aggregate_id: &str,
-) -> sqlx::Result<bool> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM policy_parked \
-         WHERE policy = $1 AND aggregate_type = $2 AND aggregate_id = $3)",
+    streams: &[(&str, &str)],
+) -> sqlx::Result<HashSet<(String, String)>> {
+    let (types, ids): (Vec<&str>, Vec<&str>) = streams.iter().copied().unzip();
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT DISTINCT aggregate_type, aggregate_id FROM policy_parked
+         WHERE policy = $1 AND (aggregate_type, aggregate_id) IN (SELECT * FROM unnest($2::text[], $3::text[]))",
     )
     .bind(policy)
-    .bind(aggregate_type)
-    .bind(aggregate_id)
-    .fetch_one(transaction)
-    .await
+    .bind(types)
+    .bind(ids)
+    .fetch_all(transaction)
+    .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Sets an event aside, or notes that another try failed.

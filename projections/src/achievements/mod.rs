@@ -7,7 +7,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use queries::{Locked, Unlocked, of_user, unlocked_at};
+pub use queries::{Locked, Unlocked, of_user, unlocked_at, unlocking};
 pub use rows::{
     AchievementRow, AchievementRows, CountedPieceRow, CounterRow, FigureFactsRow, MergedEntityRow,
 };

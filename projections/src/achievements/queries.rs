@@ -100,3 +100,24 @@ pub async fn unlocked_at(
     .await?;
     Ok(rows.into_iter().filter_map(|(user, code)| Some((UserId(user), *by_code(&code)?))).collect())
 }
+
+/// Of these people and moments, those at which something was unlocked; see [`unlocked_at`].
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn unlocking(
+    connection: &mut PgConnection,
+    moments: &[(UserId, DateTime<Utc>)],
+) -> sqlx::Result<HashSet<(UserId, DateTime<Utc>)>> {
+    let (users, at): (Vec<Uuid>, Vec<DateTime<Utc>>) =
+        moments.iter().map(|(user, at)| (user.uuid(), *at)).unzip();
+    let rows: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
+        "SELECT e.user_id, e.at FROM unnest($1::uuid[], $2::timestamptz[]) AS e (user_id, at)
+         WHERE EXISTS (SELECT FROM achievements AS a WHERE a.user_id = e.user_id AND a.unlocked_at = e.at)",
+    )
+    .bind(users)
+    .bind(at)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(user, at)| (UserId(user), at)).collect())
+}

@@ -6,12 +6,13 @@ use domain::collection::CollectionEvent;
 use domain::entity::EntityEvent;
 use domain::money::rates::Rates;
 use domain::preorder::PreorderEvent;
-use domain::stream::{Event, Recorded};
+use domain::stream::{Event, Position, Recorded};
 use operational::notifications::Kind;
 use projections::achievements::catalogue::Family;
-use projections::achievements::unlocked_at;
+use projections::achievements::{unlocked_at, unlocking};
 use serde_json::json;
 use sqlx::PgConnection;
+use std::collections::HashSet;
 
 /// The policy. What an event unlocked is read from the read model, which gives every achievement the moment of its
 /// event for good: however far ahead it is, and rebuilt or not, the answer is the same.
@@ -49,6 +50,20 @@ impl Policy for AchievementAlerts {
             Event::Entity(event) => matches!(event, EntityEvent::MergedInto { .. }),
             _ => false,
         }
+    }
+
+    async fn concerned(
+        &self,
+        transaction: &mut PgConnection,
+        heard: &[&Recorded],
+    ) -> Result<HashSet<Position>, Unable> {
+        let owned = heard.iter().filter_map(|event| Some((event.owner?, event.recorded_at)));
+        let unlocking = unlocking(transaction, &owned.collect::<Vec<_>>()).await?;
+        // What has no owner may unlock something for anybody.
+        let concerns = |event: &&&Recorded| {
+            event.owner.is_none_or(|owner| unlocking.contains(&(owner, event.recorded_at)))
+        };
+        Ok(heard.iter().filter(concerns).map(|event| event.position).collect())
     }
 
     async fn react(

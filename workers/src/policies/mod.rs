@@ -19,10 +19,11 @@ pub use runner::{Policies, Running, Status};
 
 use async_trait::async_trait;
 use domain::money::rates::Rates;
-use domain::stream::{Event, Recorded};
+use domain::stream::{Event, Position, Recorded};
 use operational::notifications::Kind;
 use serde_json::Value;
 use sqlx::PgConnection;
+use std::collections::HashSet;
 
 /// Where a policy begins when it is run for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +81,19 @@ pub trait Policy: Send + Sync + 'static {
 
     /// Whether an event concerns it.
     fn hears(&self, event: &Event) -> bool;
+
+    /// Of the events of a batch that it hears, the positions of those it may have something to do for; all of them,
+    /// unless it can tell with one question for the whole batch. What it leaves out, it never sees.
+    ///
+    /// # Errors
+    /// [`Unable`]; every event is shown to it then.
+    async fn concerned(
+        &self,
+        _transaction: &mut PgConnection,
+        heard: &[&Recorded],
+    ) -> Result<HashSet<Position>, Unable> {
+        Ok(heard.iter().map(|event| event.position).collect())
+    }
 
     /// Reacts to an event that concerns it.
     ///

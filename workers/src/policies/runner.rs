@@ -9,6 +9,7 @@ use operational::notifications::{self, Telling};
 use operational::policies::{self, Parked, Place};
 use projections::engine::Projections;
 use sqlx::{Connection, PgConnection, PgPool};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -183,36 +184,56 @@ impl Policies {
             None => return Ok(Looked::Idle),
         }
         stall_point!("policies.held");
-        for entry in &entries {
-            let (place, event) = match entry {
-                Ok(event) if policy.hears(&event.event) => (Spot::of(event), Some(event)),
-                Err(unread) if policy.aggregates().contains(&&*unread.stream_type) => {
-                    (Spot::of_unread(unread), None)
-                }
-                _ => continue,
-            };
-            let place = place.place();
-            let (kind, id) = (place.aggregate_type, place.aggregate_id);
-            if policies::is_blocked(&mut transaction, policy.name(), kind, id).await? {
-                let reason = "an earlier event of its stream is set aside";
-                policies::park(&mut transaction, policy.name(), place, reason, Utc::now()).await?;
-                continue;
-            }
-            let outcome = match (event, entry) {
-                (Some(event), _) => react(&mut transaction, policy, event, &rates).await?,
-                (None, Err(unread)) => Err(unread.reason.to_string()),
-                (None, Ok(_)) => continue,
-            };
-            if let Err(reason) = outcome {
-                tracing::error!(policy = policy.name(), position = %place.position, reason, "an event is set aside");
-                policies::park(&mut transaction, policy.name(), place, &reason, Utc::now()).await?;
-            }
-        }
+        self.go_through(&mut transaction, policy, &entries, &rates).await?;
         policies::advance(&mut transaction, policy.name(), to).await?;
         crash_point!("policies.before_commit");
         transaction.commit().await?;
         crash_point!("policies.after_commit");
         Ok(if entries.len() < BATCH as usize { Looked::Idle } else { Looked::Moved })
+    }
+
+    /// Shows a policy what it hears of a batch, in order.
+    async fn go_through(
+        &self,
+        transaction: &mut PgConnection,
+        policy: &dyn Policy,
+        entries: &[Result<Recorded, Undecodable>],
+        rates: &domain::money::rates::Rates,
+    ) -> Result<(), Interrupted> {
+        let spot = |entry: &'_ Result<Recorded, Undecodable>| match entry {
+            Ok(event) if policy.hears(&event.event) => Some(Spot::of(event)),
+            Err(unread) if policy.aggregates().contains(&&*unread.stream_type) => {
+                Some(Spot::of_unread(unread))
+            }
+            _ => None,
+        };
+        let heard: Vec<_> = entries.iter().filter_map(|entry| Some((spot(entry)?, entry))).collect();
+        if heard.is_empty() {
+            return Ok(());
+        }
+        let streams: Vec<_> = heard.iter().map(|(spot, _)| spot.stream()).collect();
+        let mut blocked = policies::blocked(transaction, policy.name(), &streams).await?;
+        let concerned = concerned(transaction, policy, &heard).await?;
+        for (spot, entry) in &heard {
+            let place = spot.place();
+            let outcome = match entry {
+                _ if blocked.contains(&spot.owned_stream()) => {
+                    Err("an earlier event of its stream is set aside".to_owned())
+                }
+                Ok(event) if concerned.contains(&event.position) => {
+                    react(transaction, policy, event, rates).await?
+                }
+                Ok(_) => Ok(()),
+                Err(unread) => Err(unread.reason.to_string()),
+            };
+            if let Err(reason) = outcome {
+                if blocked.insert(spot.owned_stream()) {
+                    tracing::error!(policy = policy.name(), position = %place.position, reason, "an event is set aside");
+                }
+                policies::park(transaction, policy.name(), place, &reason, Utc::now()).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until what the policy reads holds the last event that concerns it.
@@ -292,6 +313,27 @@ async fn keep_going(policies: Policies, index: usize) {
     }
 }
 
+/// Asks a policy which events of a batch concern it; if it cannot tell, it is shown them all, and says of which.
+async fn concerned(
+    transaction: &mut PgConnection,
+    policy: &dyn Policy,
+    heard: &[(Spot, &Result<Recorded, Undecodable>)],
+) -> sqlx::Result<HashSet<Position>> {
+    let events: Vec<&Recorded> = heard.iter().filter_map(|(_, entry)| entry.as_ref().ok()).collect();
+    let mut inner = transaction.begin().await?;
+    match policy.concerned(&mut inner, &events).await {
+        Ok(concerned) => {
+            inner.commit().await?;
+            Ok(concerned)
+        }
+        Err(Unable::Database(error)) if is_the_connection(&error) => Err(error),
+        Err(_) => {
+            inner.rollback().await?;
+            Ok(events.iter().map(|event| event.position).collect())
+        }
+    }
+}
+
 /// Lets a policy react, and carries out what follows, or leaves no trace of it: `Err` inside says why.
 async fn react(
     transaction: &mut PgConnection,
@@ -310,9 +352,7 @@ async fn react(
     .await;
     match reacted {
         Ok(()) => inner.commit().await.map(Ok),
-        Err(Unable::Database(error)) if error.as_database_error().is_none() && !is_decoding(&error) => {
-            Err(error)
-        }
+        Err(Unable::Database(error)) if is_the_connection(&error) => Err(error),
         Err(unable) => {
             inner.rollback().await?;
             Ok(Err(unable.to_string()))
@@ -321,8 +361,12 @@ async fn react(
 }
 
 /// What is wrong with a value stays so; anything else without the database's own word is the connection.
-const fn is_decoding(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::RowNotFound)
+fn is_the_connection(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_none()
+        && !matches!(
+            error,
+            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::RowNotFound
+        )
 }
 
 async fn carry_out(
@@ -368,6 +412,14 @@ impl Spot {
             aggregate_id: unread.stream_id.to_string(),
             event_type: unread.event_type.to_string(),
         }
+    }
+
+    fn stream(&self) -> (&str, &str) {
+        (&self.aggregate_type, &self.aggregate_id)
+    }
+
+    fn owned_stream(&self) -> (String, String) {
+        (self.aggregate_type.clone(), self.aggregate_id.clone())
     }
 
     fn place(&self) -> Place<'_> {
