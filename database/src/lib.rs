@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod connect;
 pub mod migrate;
 pub mod snapshot;
+pub mod statistics;
 pub mod testing;
 
 pub use backup::{BackupError, Copied};

@@ -174,3 +174,28 @@ async fn a_snapshot_sees_one_moment_and_is_not_replaced_when_it_is_lost() {
     assert!(count(&snapshot).await.is_err());
     assert!(count(&snapshot).await.is_err(), "another connection would see another moment");
 }
+
+#[tokio::test]
+async fn a_table_that_grew_is_measured_once_and_a_small_one_never() {
+    let db = TestDb::new().await;
+    let measured = async || database::statistics::catch_up(&db.pool).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE heap (id int, text text); CREATE TABLE \"Small one\" (id int)")
+        .execute(&db.pool)
+        .await
+        .unwrap();
+    let grow = async |rows: i32| {
+        sqlx::query("INSERT INTO heap SELECT n, repeat('x', 100) FROM generate_series(1, $1) AS n")
+            .bind(rows)
+            .execute(&db.pool)
+            .await
+            .unwrap();
+    };
+    sqlx::query("ALTER TABLE heap SET (autovacuum_enabled = off)").execute(&db.pool).await.unwrap();
+    grow(100).await;
+    assert!(!measured().await.contains(&"heap".to_owned()), "it is read whole in no time");
+    grow(5_000).await;
+    assert_eq!(measured().await, ["heap"]);
+    assert!(measured().await.is_empty(), "the statistics know it now");
+    grow(20_000).await;
+    assert_eq!(measured().await, ["heap"]);
+}

@@ -264,6 +264,10 @@ async fn finish(
     shared.at(name, Stage::Indexing);
     replay.write_all().await?;
     replay.index().await?;
+    // Nobody plans by what an empty table looked like.
+    for table in replay.definition.tables() {
+        tables::run(&mut replay.site, &format!("ANALYZE {}.{table}", tables::shadow_schema(name))).await?;
+    }
     shared.at(name, Stage::CatchingUp);
     let mut at = replay.until;
     while !replay.catch_up(&inner.store, &mut at, Position(i64::MAX)).await? {
