@@ -8,7 +8,7 @@ pub mod letters;
 pub mod oidc;
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, OptionalFromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,13 +19,16 @@ use operational::{
 };
 use serde::{Deserialize, Serialize};
 use time::Duration;
-use tower_sessions::{Expiry, Session, SessionManagerLayer, cookie::SameSite, session, session_store};
+use tower_sessions::{
+    CachingSessionStore, Expiry, Session, SessionManagerLayer, cookie::SameSite, session, session_store,
+};
+use tower_sessions_moka_store::MokaStore;
 use tower_sessions_sqlx_store::PostgresStore;
 use uuid::Uuid;
 
 use crate::{
     extract::CurrentUser,
-    problem::{KEY_NOT_ALLOWED, Problem},
+    problem::{KEY_NOT_ALLOWED, Problem, SUSPENDED},
     state::AppState,
 };
 
@@ -94,14 +97,39 @@ impl FromRequestParts<AppState> for InPerson {
     }
 }
 
+impl OptionalFromRequestParts<AppState> for InPerson {
+    type Rejection = Problem;
+
+    /// Nobody, too, for keys.
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Option<Self>, Problem> {
+        let visitor = visitor(parts, state).await?;
+        let session = parts.extensions.get::<CurrentSession>().copied();
+        match (visitor, session) {
+            (Visitor::Known(user), Some(session)) => {
+                Ok(Some(Self { user: *user, session: session.id, began_at: session.began_at }))
+            }
+            (Visitor::Suspended, _) => Err(SUSPENDED.into()),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// How many cookies' rows are kept in memory.
+const REMEMBERED: u64 = 10_000;
+
+/// Where sessions are kept. What a cookie leads to may be remembered: it only says which row of `user_sessions` to
+/// ask for, and that one is asked for with every request, so a session that ended elsewhere is over here at once.
+type Kept = CachingSessionStore<MokaStore, PostgresStore>;
+
 /// The layer that gives requests their session.
 ///
 /// # Errors
 /// Never in practice: the table's fixed name is checked as if it were input.
-pub fn layer(state: &AppState) -> Result<SessionManagerLayer<PostgresStore>, String> {
+pub fn layer(state: &AppState) -> Result<SessionManagerLayer<Kept>, String> {
     let (schema, table) = sessions::TABLE;
     let store = PostgresStore::new(state.pool.clone()).with_schema_name(schema)?.with_table_name(table)?;
-    Ok(SessionManagerLayer::new(store)
+    let kept = CachingSessionStore::new(MokaStore::new(Some(REMEMBERED)), store);
+    Ok(SessionManagerLayer::new(kept)
         .with_name(COOKIE)
         .with_http_only(true)
         .with_same_site(SameSite::Lax)

@@ -25,12 +25,12 @@ use url::Url;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::auth::EMAIL_TAKEN;
+use super::{auth::EMAIL_TAKEN, me::SIGN_IN_AGAIN};
 use crate::{
     extract::{MaybeUser, Path, Query},
     guard::client_address::ClientAddress,
     identity::{
-        self,
+        self, InPerson,
         oidc::{Known, OidcError, Provider},
     },
     problem::{
@@ -89,7 +89,7 @@ const ALREADY_LINKED: Kind = Kind::new(
 problems!(ProvidersProblems = &[]);
 problems!(
     StartProblems = problem::LISTING,
-    &[NOT_FOUND, PROVIDER_DOWN, CROSS_SITE_WRITE, TOO_MANY_ATTEMPTS, SUSPENDED]
+    &[NOT_FOUND, PROVIDER_DOWN, CROSS_SITE_WRITE, TOO_MANY_ATTEMPTS, SUSPENDED, SIGN_IN_AGAIN]
 );
 problems!(
     CallbackProblems = &[
@@ -187,7 +187,8 @@ async fn providers(State(state): State<AppState>) -> Json<ProviderList> {
 
 /// Begins to sign in at a provider.
 ///
-/// Anybody may. Whoever is signed in links the identity to their account instead.
+/// Anybody may. Whoever is signed in links the identity to their account instead, which takes a session that began
+/// within ten minutes.
 #[utoipa::path(
     get,
     path = "/api/auth/oidc/{provider}/start",
@@ -197,7 +198,7 @@ async fn providers(State(state): State<AppState>) -> Json<ProviderList> {
 )]
 async fn start(
     State(state): State<AppState>,
-    MaybeUser(user): MaybeUser,
+    who: Option<InPerson>,
     Path(provider): Path<String>,
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
@@ -214,13 +215,20 @@ async fn start(
     // Another site could send somebody here to link an identity that it controls.
     let from_elsewhere =
         headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site");
-    if user.is_some() && from_elsewhere {
+    if who.is_some() && from_elsewhere {
         return Err(CROSS_SITE_WRITE.into());
     }
+    let link_to = who.map(may_link).transpose()?;
     let provider = state.oidc.get(&provider).ok_or(NOT_FOUND)?;
     state.attempts.take(address)?;
-    let (url, cookie) = begin(&state, provider, return_to, user.as_ref()).await?;
+    let (url, cookie) = begin(&state, provider, return_to, link_to.as_ref()).await?;
     Ok((StatusCode::SEE_OTHER, [cookie], [(header::LOCATION, text(url.as_str())?)]).into_response())
+}
+
+/// Whoever may link an identity: it opens the account from then on, so it takes somebody who signed in just now, and
+/// not a browser that was left open.
+pub(super) fn may_link(who: InPerson) -> Result<User, Problem> {
+    if who.is_fresh() { Ok(who.user) } else { Err(SIGN_IN_AGAIN.into()) }
 }
 
 /// Begins a sign-in: where the person goes, and the cookie that they take along.

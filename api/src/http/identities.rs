@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::auth_oidc;
+use super::{auth_oidc, me::SIGN_IN_AGAIN};
 use crate::{
     extract::Path,
     guard::client_address::ClientAddress,
@@ -38,7 +38,11 @@ const PROVIDER_DOWN: Kind = Kind::new(
 );
 
 problems!(ListProblems = problem::SIGNED_IN);
-problems!(LinkProblems = problem::SIGNED_IN, problem::WRITE, &[NOT_FOUND, PROVIDER_DOWN, TOO_MANY_ATTEMPTS]);
+problems!(
+    LinkProblems = problem::SIGNED_IN,
+    problem::WRITE,
+    &[NOT_FOUND, PROVIDER_DOWN, TOO_MANY_ATTEMPTS, SIGN_IN_AGAIN]
+);
 problems!(UnlinkProblems = problem::SIGNED_IN, problem::WRITE, &[NOT_FOUND, ONLY_WAY_IN]);
 
 /// The routes of this resource.
@@ -119,7 +123,7 @@ async fn list(State(state): State<AppState>, who: InPerson) -> Result<Json<Ident
 
 /// Begins to link an identity to one's account.
 ///
-/// For whoever is signed in. The person has to go to the address in the answer, with the cookie that comes with it;
+/// For whoever signed in within ten minutes. The person has to go to the address in the answer, with the cookie that comes with it;
 /// the link is made when they come back.
 #[utoipa::path(
     post,
@@ -136,8 +140,9 @@ async fn link(
     Path(provider): Path<String>,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<LinkBegun>), Problem> {
     let provider = state.oidc.get(&provider).ok_or(NOT_FOUND)?;
+    let user = auth_oidc::may_link(who)?;
     state.attempts.take(address)?;
-    let (url, cookie) = auth_oidc::begin(&state, provider, "/".to_owned(), Some(&who.user)).await?;
+    let (url, cookie) = auth_oidc::begin(&state, provider, "/".to_owned(), Some(&user)).await?;
     Ok(([cookie], Json(LinkBegun { url: url.into() })))
 }
 

@@ -38,10 +38,11 @@ const PASSWORD_NEEDED: Kind = Kind::new(
     "give current_password to change the e-mail address or the password",
 )
 .on("current_password");
-const SIGN_IN_AGAIN: Kind = Kind::new(
+/// It is too long since they signed in.
+pub const SIGN_IN_AGAIN: Kind = Kind::new(
     StatusCode::FORBIDDEN,
     "sign_in_again",
-    "the account has no password, and it is more than ten minutes since you signed in; sign in again first",
+    "it is more than ten minutes since you signed in; sign in again first",
 );
 const WRONG_PASSWORD: Kind =
     Kind::new(StatusCode::FORBIDDEN, "wrong_password", "this is not the account's password")

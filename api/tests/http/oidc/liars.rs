@@ -315,6 +315,21 @@ async fn another_site_cannot_have_somebody_link_an_identity() {
 }
 
 #[tokio::test]
+async fn a_browser_that_was_left_open_links_nothing() {
+    let (_provider, app) = generic().await;
+    let alice = app.register("alice").await;
+    sqlx::query("UPDATE user_sessions SET created_at = created_at - interval '11 minutes'")
+        .execute(&app.db.pool)
+        .await
+        .unwrap();
+    alice.get("/api/auth/oidc/generic/start").await.refused(403, "sign_in_again");
+    alice.post("/api/me/identities/generic", json!({})).await.refused(403, "sign_in_again");
+    assert_eq!(app.scalar::<i64>("SELECT count(*) FROM oidc_flows").await, 0);
+    alice.post("/api/auth/login", json!({"username": "alice", "password": PASSWORD})).await.ok();
+    alice.post("/api/me/identities/generic", json!({})).await.ok();
+}
+
+#[tokio::test]
 async fn a_link_is_made_only_for_who_began_it() {
     let (provider, app) = generic().await;
     let shared = app.register("alice").await;
