@@ -1,13 +1,20 @@
 //! Settings: every environment variable the program reads, in one place.
 
 pub mod oidc;
+mod pictures;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use axum::http::Uri;
 use chrono::TimeDelta;
 use operational::sessions::Lifetimes;
-use workers::{fx::FxSettings, outbound::AllowedNetworks, provider::ProviderAddress};
+use workers::{
+    anilist::AniListSettings,
+    blobs::{BlobSettings, S3Settings},
+    fx::FxSettings,
+    outbound::AllowedNetworks,
+    provider::ProviderAddress,
+};
 
 use self::oidc::OidcSettings;
 
@@ -36,6 +43,8 @@ const FX_REFRESH_ENABLED: &str = "FX_REFRESH_ENABLED";
 const FX_BASE_URL: &str = "FX_BASE_URL";
 const FIGURE_PROXY_URL: &str = "FIGURE_PROXY_URL";
 const FIGURE_PROXY_KEY: &str = "FIGURE_PROXY_KEY";
+const ANILIST_ENABLED: &str = "ANILIST_ENABLED";
+const ANILIST_BASE_URL: &str = "ANILIST_BASE_URL";
 const OUTBOUND_ALLOW_CIDRS: &str = "OUTBOUND_ALLOW_CIDRS";
 const LOG_FORMAT: &str = "LOG_FORMAT";
 const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -112,6 +121,16 @@ pub const VARIABLES: &[Variable] = &[
         name: FIGURE_PROXY_KEY,
         default: "unset",
         meaning: "What is sent to the price provider as a bearer token",
+    },
+    Variable {
+        name: ANILIST_ENABLED,
+        default: "true",
+        meaning: "Whether AniList may be asked which number a series has on MyAnimeList, when somebody wants to know",
+    },
+    Variable {
+        name: ANILIST_BASE_URL,
+        default: AniListSettings::DEFAULT_BASE_URL,
+        meaning: "Its GraphQL endpoint; this very address may be a private one",
     },
     Variable {
         name: OUTBOUND_ALLOW_CIDRS,
@@ -242,8 +261,16 @@ pub struct Config {
     pub fx: FxSettings,
     /// The price provider, when there is one.
     pub price_provider: Option<ProviderAddress>,
+    /// Where AniList is, when it may be asked.
+    pub anilist: Option<AniListSettings>,
     /// Networks of the operator's own that may be asked.
     pub outbound_allowed: AllowedNetworks,
+    /// The bucket that files are stored in; none for the data folder.
+    pub s3: Option<S3Settings>,
+    /// How much pictures may take.
+    pub pictures: workers::pictures::Limits,
+    /// Lets workers that make films and models of scans in, when there is one.
+    pub render_worker_token: Option<Secret>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// The OpenTelemetry collector that gets spans, when there is one.
@@ -299,6 +326,7 @@ impl Config {
             metrics_token: read.secret(METRICS_TOKEN),
             fx: read.fx(),
             price_provider: read.price_provider(),
+            anilist: read.anilist(),
             outbound_allowed: read
                 .parsed(
                     OUTBOUND_ALLOW_CIDRS,
@@ -306,6 +334,9 @@ impl Config {
                     |text| text.parse().ok(),
                 )
                 .unwrap_or_default(),
+            s3: pictures::s3(&mut read),
+            pictures: pictures::limits(&mut read),
+            render_worker_token: read.secret(pictures::RENDER_WORKER_TOKEN),
             log_format: read
                 .parsed(LOG_FORMAT, "is neither text nor json", |text| match text {
                     "text" => Some(LogFormat::Text),
@@ -322,6 +353,15 @@ impl Config {
             ),
         };
         if read.faults.is_empty() { Ok(config) } else { Err(ConfigError(read.faults)) }
+    }
+
+    /// Where files are stored.
+    #[must_use]
+    pub fn blobs(&self) -> BlobSettings {
+        match &self.s3 {
+            Some(bucket) => BlobSettings::S3(bucket.clone()),
+            None => BlobSettings::Folder(self.data.join("files")),
+        }
     }
 }
 
@@ -366,6 +406,17 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         FxSettings { enabled, base_url }
     }
 
+    fn anilist(&mut self) -> Option<AniListSettings> {
+        let enabled = self.switch(ANILIST_ENABLED, true);
+        let base_url = self.parsed(
+            ANILIST_BASE_URL,
+            "is not an http(s) address without user and query, such as https://graphql.anilist.co",
+            AniListSettings::endpoint,
+        );
+        let base_url = base_url.or_else(|| AniListSettings::endpoint(AniListSettings::DEFAULT_BASE_URL))?;
+        enabled.then_some(AniListSettings { base_url })
+    }
+
     fn price_provider(&mut self) -> Option<ProviderAddress> {
         let key = self.text(FIGURE_PROXY_KEY);
         if key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
@@ -402,7 +453,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
 /// The variables as a table for `--help`.
 #[must_use]
 pub fn help() -> String {
-    let all = || VARIABLES.iter().chain(oidc::VARIABLES);
+    let all = || VARIABLES.iter().chain(oidc::VARIABLES).chain(pictures::VARIABLES);
     let width = all().map(|one| one.name.len()).max().unwrap_or(0);
     let lines: Vec<String> = all()
         .map(|one| format!("  {:width$}  {} [default: {}]", one.name, one.meaning, one.default))

@@ -118,7 +118,7 @@ impl Exchange {
     /// One part of a total, with the rate that it was brought to euro by.
     #[must_use]
     pub fn part(&self, part: Part) -> PartView {
-        let Part { id, figure_name, on, amount, currency, rate } = part;
+        let Part { id, figure_name, is_nsfw, on, amount, currency, rate } = part;
         let (eur, rate) = match rate {
             Some(rate) => (
                 amount.checked_mul(rate),
@@ -129,6 +129,7 @@ impl Exchange {
         PartView {
             id,
             figure_name,
+            is_nsfw,
             on,
             amount: display_amount(amount, currency),
             currency: currency.to_string(),
@@ -236,6 +237,7 @@ pub struct Explanation {
 #[schema(example = json!({
     "id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b10",
     "figure_name": "Harbour Pilot Mina",
+    "is_nsfw": false,
     "on": "2026-03-14",
     "amount": "14800",
     "currency": "JPY",
@@ -243,10 +245,11 @@ pub struct Explanation {
     "eur": "80.8301474603996"
 }))]
 pub struct PartView {
-    /// The piece, pre-order or figure.
-    id: Uuid,
+    /// The piece, pre-order or figure; null for a figure that is hidden from whoever asks.
+    id: Option<Uuid>,
     /// What the figure is called; null for one that is hidden from whoever asks.
     figure_name: Option<String>,
+    is_nsfw: bool,
     /// The day that it counts on.
     on: NaiveDate,
     amount: String,

@@ -5,21 +5,28 @@ use std::sync::Arc;
 use chrono::Utc;
 use sqlx::PgPool;
 use workers::{
+    blobs::Blobs,
     jobs::{
-        DeliveryCleanup, FxRefresh, Job, Jobs, LookupCleanup, PriceCron, RecordCleanup, ReleaseCron,
-        SessionCleanup,
+        DeliveryCleanup, FxRefresh, Job, Jobs, LookupCleanup, MangaSync, PictureNames, PriceCron,
+        RecordCleanup, ReleaseCron, ScanCleanup, SessionCleanup,
     },
-    provider::{self, Provider},
     sweep::{self, Sweep},
 };
 
-use crate::{config::Config, ledger::Ledger};
+use crate::{config::Config, ledger::Ledger, neighbours::Neighbours, outside::Outside};
 
 /// Every job there is, in the order in which they are shown. Nothing is started yet.
 #[must_use]
-pub fn all(config: &Config, pool: &PgPool, ledger: &Ledger) -> Jobs {
+pub fn all(
+    config: &Config,
+    pool: &PgPool,
+    ledger: &Ledger,
+    blobs: &Blobs,
+    neighbours: &Neighbours,
+    outside: &Outside,
+) -> Jobs {
     let jobs: Vec<Arc<dyn Job>> = vec![
-        Arc::new(PriceCron { sweep: sweep(config, pool, ledger) }),
+        Arc::new(PriceCron { sweep: sweep(pool, ledger, outside) }),
         Arc::new(ReleaseCron {
             pool: pool.clone(),
             store: ledger.store.clone(),
@@ -27,25 +34,29 @@ pub fn all(config: &Config, pool: &PgPool, ledger: &Ledger) -> Jobs {
             clock: Arc::new(Utc::now),
         }),
         Arc::new(FxRefresh { fx: ledger.fx.clone(), settings: config.fx.clone() }),
+        Arc::new(MangaSync { pool: pool.clone(), manga: neighbours.manga.clone() }),
         Arc::new(SessionCleanup { pool: pool.clone() }),
         Arc::new(LookupCleanup { pool: pool.clone() }),
         Arc::new(RecordCleanup { store: ledger.store.clone() }),
         Arc::new(DeliveryCleanup { pool: pool.clone() }),
+        Arc::new(ScanCleanup {
+            blobs: blobs.clone(),
+            names: PictureNames {
+                pool: pool.clone(),
+                store: ledger.store.clone(),
+                projections: ledger.projections.clone(),
+            },
+        }),
     ];
     Jobs::new(pool.clone(), jobs)
 }
 
-fn sweep(config: &Config, pool: &PgPool, ledger: &Ledger) -> Sweep {
-    let provider = config.price_provider.clone().and_then(|address| {
-        Provider::new(address, provider::Options::default())
-            .inspect_err(|error| tracing::error!(%error, "the price provider cannot be asked"))
-            .ok()
-    });
+fn sweep(pool: &PgPool, ledger: &Ledger, outside: &Outside) -> Sweep {
     let fx = ledger.fx.clone();
     Sweep {
         pool: pool.clone(),
         store: ledger.store.clone(),
-        provider: provider.map(Arc::new),
+        provider: outside.provider.clone(),
         rates: Arc::new(move || fx.today()),
         clock: Arc::new(Utc::now),
         options: sweep::Options::default(),

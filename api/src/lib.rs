@@ -4,6 +4,7 @@
 //! [`problem::Problem`]; everything it takes from a request comes through [`extract`].
 
 pub mod answer;
+pub mod calendar;
 pub mod change;
 pub mod charts;
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod config;
 pub mod erasure;
 pub mod exchange;
 pub mod extract;
+pub mod gated;
 pub mod given;
 pub mod guard;
 pub mod http;
@@ -19,12 +21,16 @@ pub mod jobs;
 pub mod ledger;
 pub mod mail;
 pub mod moments;
+pub mod neighbours;
+pub mod outside;
 pub mod pages;
 pub mod perform;
 pub mod price_provider;
 pub mod problem;
 pub mod router;
+pub mod served;
 pub mod shown;
 pub mod state;
 pub mod telemetry;
 pub mod told;
+pub mod uploads;

@@ -41,6 +41,12 @@ impl Kind {
         Self { status, code, detail, field: None }
     }
 
+    /// Its stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// Names the field at fault.
     #[must_use]
     pub const fn on(self, field: &'static str) -> Self {
@@ -318,6 +324,12 @@ impl Problem {
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.0.code
+    }
+
+    /// What it says to whoever reads it.
+    #[must_use]
+    pub fn says(&self) -> &str {
+        &self.0.detail
     }
 
     fn to_json(&self) -> Value {

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use domain::money::{Currency, display_amount, rates::Total};
 use operational::users::{NsfwVisibility, User};
 use projections::figures::summary::{EntityName, FigureSummary};
+use projections::pictures::{Cover, Thumb};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -107,6 +108,78 @@ impl From<projections::views::EntityRef> for EntityRef {
     }
 }
 
+/// The picture of a card.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Cover, example = example_cover)]
+pub struct CoverView {
+    /// `photo` or `scan` for what the owner of the piece pinned, `catalogue` for a photo of the catalogue, `official`
+    /// for the maker's own picture.
+    source: &'static str,
+    /// The photo or scan; null for the maker's own picture.
+    id: Option<Uuid>,
+    /// The picture at its full size: a path here, or the address of the maker's own.
+    url: String,
+    /// At most 320 pixels a side; the maker's own has only its full size.
+    small_url: String,
+    /// At most 960 pixels a side.
+    large_url: String,
+    /// In pixels, at full size; null where it is not known.
+    width: Option<u32>,
+    height: Option<u32>,
+    /// What to paint until it is there, and instead of it where it is `blurred`: see <https://blurha.sh>.
+    blurhash: Option<String>,
+}
+
+fn example_cover() -> Value {
+    json!({
+        "source": "catalogue",
+        "id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b41",
+        "url": "/api/figure-photos/0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b41",
+        "small_url": "/api/figure-photos/0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b41?size=320",
+        "large_url": "/api/figure-photos/0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b41?size=960",
+        "width": 2400,
+        "height": 3200,
+        "blurhash": "LEHV6nWB2yk8pyo0adR*.7kCMdnj"
+    })
+}
+
+impl CoverView {
+    fn at(source: &'static str, place: String, thumb: Thumb) -> Self {
+        Self {
+            source,
+            id: Some(thumb.id),
+            small_url: format!("{place}?size=320"),
+            large_url: format!("{place}?size=960"),
+            url: place,
+            width: Some(thumb.picture.width),
+            height: Some(thumb.picture.height),
+            blurhash: Some(thumb.picture.blurhash.into()),
+        }
+    }
+}
+
+impl From<Cover> for CoverView {
+    fn from(cover: Cover) -> Self {
+        match cover {
+            Cover::Photo(thumb) => Self::at("photo", format!("/api/photos/{}", thumb.id), thumb),
+            Cover::Scan(thumb) => Self::at("scan", format!("/api/scans/{}/frames/0", thumb.id), thumb),
+            Cover::Catalogue(thumb) => {
+                Self::at("catalogue", format!("/api/figure-photos/{}", thumb.id), thumb)
+            }
+            Cover::Official(url) => Self {
+                source: "official",
+                id: None,
+                small_url: url.clone(),
+                large_url: url.clone(),
+                url,
+                width: None,
+                height: None,
+                blurhash: None,
+            },
+        }
+    }
+}
+
 /// A figure beside a piece, a pre-order or a wish.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = FigureSummary, example = example_figure)]
@@ -130,6 +203,9 @@ pub struct FigureView {
     /// Whether pictures of it are to be blurred for whoever asks.
     blurred: bool,
     official_image_url: Option<String>,
+    /// The picture of its card: the catalogue's photo that stands for it, else the maker's own picture; null is a
+    /// placeholder.
+    cover: Option<CoverView>,
 }
 
 /// The figure in the examples.
@@ -149,7 +225,8 @@ pub fn example_figure() -> Value {
         "msrp_currency": "JPY",
         "is_nsfw": false,
         "blurred": false,
-        "official_image_url": null
+        "official_image_url": null,
+        "cover": example_cover()
     })
 }
 
@@ -166,7 +243,14 @@ impl FigureView {
         Self::blurring(figure, nsfw != PublicNsfw::Shown)
     }
 
+    /// Whether it is NSFW.
+    #[must_use]
+    pub const fn is_nsfw(&self) -> bool {
+        self.is_nsfw
+    }
+
     fn blurring(figure: FigureSummary, blurs: bool) -> Self {
+        let cover = Cover::of_figure(figure.photo.as_ref(), figure.official_image_url.as_deref());
         let msrp_amount = figure.msrp_amount.map(|msrp| amount(msrp, figure.msrp_currency.as_deref()));
         Self {
             id: figure.id,
@@ -183,6 +267,7 @@ impl FigureView {
             is_nsfw: figure.is_nsfw,
             blurred: figure.is_nsfw && blurs,
             official_image_url: figure.official_image_url,
+            cover: cover.map(Into::into),
         }
     }
 }

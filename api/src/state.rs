@@ -11,17 +11,20 @@ use projections::engine::Projections;
 use sqlx::PgPool;
 use tokio::sync::watch;
 use workers::{
+    blobs::Blobs,
     channels::{self, Channels},
     deliveries::{self, Deliveries, Told},
     fx::Fx,
     jobs::Jobs,
+    pictures::Pictures,
     policies::{self, Policies},
+    renders::Renders,
 };
 
 use crate::{
     config::Config,
     erasure::Eraser,
-    guard::{attempts::Attempts, keys::KeyUses, own_writes::OwnWrites},
+    guard::{attempts::Attempts, keys::KeyUses, links::LinkUses, own_writes::OwnWrites},
     http::live,
     identity::{
         letters::{Letters, NoLetters},
@@ -29,6 +32,8 @@ use crate::{
     },
     jobs,
     ledger::Ledger,
+    neighbours::Neighbours,
+    outside::Outside,
 };
 
 /// The shared state. A clone is one reference count; fields are reached through it directly.
@@ -47,12 +52,22 @@ pub struct Inner {
     pub projections: Projections,
     /// The exchange rates.
     pub fx: Fx,
+    /// Where files are stored.
+    pub blobs: Blobs,
+    /// What takes pictures in.
+    pub pictures: Pictures,
+    /// What makes films of scans.
+    pub renders: Renders,
     /// What the clock starts, and admins by hand.
     pub jobs: Jobs,
     /// What follows from events.
     pub policies: Policies,
     /// What goes out of what people are told.
     pub deliveries: Deliveries,
+    /// MangaCollector servers and AniList.
+    pub neighbours: Neighbours,
+    /// The price provider, for whoever asks.
+    pub outside: Outside,
     /// How many may follow what happens, still.
     pub live: live::Followers,
     /// Hashing of passwords.
@@ -61,6 +76,8 @@ pub struct Inner {
     pub attempts: Attempts,
     /// Requests per API key.
     pub key_uses: KeyUses,
+    /// Requests by links that people shared, per address.
+    pub link_uses: LinkUses,
     /// Where else people can sign in.
     pub oidc: Providers,
     /// Where everybody's own last write stands.
@@ -77,12 +94,19 @@ impl AppState {
     /// which nothing could be asked of anybody.
     #[must_use]
     pub fn new(config: Config, pool: PgPool, ledger: Ledger, passwords: Passwords) -> Self {
-        let jobs = jobs::all(&config, &pool, &ledger);
+        let blobs = Blobs::new(&pool, &config.blobs());
+        let pictures = Pictures::new(blobs.clone(), config.pictures);
+        #[allow(clippy::expect_used, reason = "as documented")]
+        let neighbours = Neighbours::new(&config, &pool).expect("TLS can be set up");
+        let outside = Outside::new(&config, &pool);
+        let renders = Renders::new(&pool, &blobs, &pictures);
+        let jobs = jobs::all(&config, &pool, &ledger, &blobs, &neighbours, &outside);
         let Ledger { store, projections, fx } = ledger;
         let policies = Policies::new(&pool, &store, &projections, &fx, policies::all());
         let deliveries = deliveries(&config, &pool);
         let attempts = Attempts::new(config.rate_limit_enabled);
         let key_uses = KeyUses::new(config.rate_limit_enabled);
+        let link_uses = LinkUses::new(config.rate_limit_enabled);
         let oidc = Providers::new(&config.oidc);
         Self(Arc::new(Inner {
             config,
@@ -90,13 +114,19 @@ impl AppState {
             store,
             projections,
             fx,
+            blobs,
+            pictures,
+            renders,
             jobs,
             policies,
             deliveries,
+            neighbours,
+            outside,
             live: live::Followers::default(),
             passwords,
             attempts,
             key_uses,
+            link_uses,
             oidc,
             letters: OnceLock::new(),
             own_writes: OwnWrites::default(),

@@ -7,6 +7,7 @@ use domain::{
     dates::{Precision, ReleaseDate},
     ids::{PieceId, UserId},
     money::{Amount, Currency, Money, display_amount},
+    picture::Cover,
     preorder::{DateChanged, Placed, PreorderEvent},
     stream::{Event, Recorded, StreamId},
 };
@@ -91,6 +92,18 @@ impl About {
             | E::PieceValued { piece_id, .. }
             | E::PieceValuationCleared { piece_id }
             | E::PieceRestored { piece_id }
+            | E::PieceCoverPinned { piece_id, .. }
+            | E::PhotosAdded { piece_id, .. }
+            | E::PhotosOrdered { piece_id, .. }
+            | E::PhotoReplaced { piece_id, .. }
+            | E::PhotoRemoved { piece_id, .. }
+            | E::PhotoShared { piece_id, .. }
+            | E::ScanMade { piece_id, .. }
+            | E::ScanFramesReplaced { piece_id, .. }
+            | E::ScanRemoved { piece_id, .. }
+            | E::ScanShared { piece_id, .. }
+            | E::DocumentAdded { piece_id, .. }
+            | E::DocumentRemoved { piece_id, .. }
             | E::PieceDated { piece_id, .. } => self.pieces.push(piece_id.uuid()),
             E::Wished { figure_id, .. }
             | E::WishTargetSet { figure_id, .. }
@@ -177,6 +190,12 @@ impl Names {
         figure.or_else(|| self.stores.get(&id).map(|store| store.name.as_str()))
     }
 
+    /// The id of a figure that was looked up and is NSFW.
+    #[must_use]
+    pub fn nsfw(&self) -> Option<Uuid> {
+        self.figures.values().find(|figure| figure.is_nsfw).map(|figure| figure.id)
+    }
+
     /// The figures that an event is about, each once.
     #[must_use]
     pub fn figures(&self, about: &About) -> Vec<&FigureName> {
@@ -258,6 +277,27 @@ fn of_collection(event: &CollectionEvent, what: &str, store: Option<&str>) -> St
         }
         E::PieceValued { value, .. } => format!("Valued {what} at {}.", money(*value)),
         E::PieceValuationCleared { .. } => format!("Took back the valuation of {what}."),
+        E::PieceCoverPinned { cover: Some(Cover::PhotoId(_)), .. } => {
+            format!("Made a photo the cover of {what}.")
+        }
+        E::PieceCoverPinned { cover: Some(Cover::ScanId(_)), .. } => {
+            format!("Made a scan the cover of {what}.")
+        }
+        E::PieceCoverPinned { cover: None, .. } => format!("Took back the cover of {what}."),
+        E::PhotosAdded { photos, .. } if photos.len() == 1 => format!("Added a photo of {what}."),
+        E::PhotosAdded { photos, .. } => format!("Added {} photos of {what}.", photos.len()),
+        E::PhotosOrdered { .. } => format!("Put the photos of {what} in another order."),
+        E::PhotoReplaced { .. } => format!("Replaced a photo of {what}."),
+        E::PhotoRemoved { .. } => format!("Removed a photo of {what}."),
+        E::PhotoShared { shared: true, .. } => format!("Shared a photo of {what}."),
+        E::PhotoShared { shared: false, .. } => format!("Stopped sharing a photo of {what}."),
+        E::ScanMade { frames, .. } => format!("Scanned {what} in {} frames.", frames.len()),
+        E::ScanFramesReplaced { .. } => format!("Replaced a scan of {what}."),
+        E::ScanRemoved { .. } => format!("Removed a scan of {what}."),
+        E::ScanShared { shared: true, .. } => format!("Shared a scan of {what}."),
+        E::ScanShared { shared: false, .. } => format!("Stopped sharing a scan of {what}."),
+        E::DocumentAdded { .. } => format!("Kept a document with {what}."),
+        E::DocumentRemoved { .. } => format!("Removed a document of {what}."),
         E::PiecesArchived { reason, sale, .. } => {
             let price = sale.and_then(|sale| sale.price);
             let price = price.map(|price| format!(" for {}", money(price))).unwrap_or_default();

@@ -63,6 +63,18 @@ id! {
     CabinetId
 }
 id! {
+    /// A photo of a figure or of a piece.
+    PhotoId
+}
+id! {
+    /// A turntable scan of a piece.
+    ScanId
+}
+id! {
+    /// A document of a piece, such as its receipt.
+    DocumentId
+}
+id! {
     /// One event of the log.
     EventId
 }

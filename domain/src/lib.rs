@@ -13,6 +13,7 @@ mod framework;
 pub mod gtin;
 pub mod ids;
 pub mod money;
+pub mod picture;
 pub mod policies;
 pub mod preorder;
 pub mod refusal;

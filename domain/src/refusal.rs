@@ -56,6 +56,12 @@ codes! {
     CabinetNotFound = "cabinet_not_found", NotFound;
     /// The figure is not on the wishlist.
     WishNotFound = "wish_not_found", NotFound;
+    /// No such photo, or none that the caller may see.
+    PhotoNotFound = "photo_not_found", NotFound;
+    /// No such scan, or none that the caller may see.
+    ScanNotFound = "scan_not_found", NotFound;
+    /// No such document of the caller's.
+    DocumentNotFound = "document_not_found", NotFound;
     /// The account was erased.
     PersonErased = "person_erased", NotFound;
     /// A field does not hold what it should.
@@ -88,6 +94,8 @@ codes! {
     JanTaken = "jan_taken", Conflict;
     /// Another figure has this MyFigureCollection id.
     MfcIdTaken = "mfc_id_taken", Conflict;
+    /// The catalogue has a figure that may be the very one to be imported.
+    SimilarFigure = "similar_figure", Conflict;
     /// Another entity answers to this name: merge them.
     NameTaken = "name_taken", Conflict;
     /// Another cabinet has this name.
@@ -116,6 +124,8 @@ codes! {
     AlreadyExists = "already_exists", Conflict;
     /// Only its creator and admins may.
     NotAllowed = "not_allowed", Forbidden;
+    /// Whoever is not shown NSFW figures uploads no pictures of them.
+    NsfwNotShown = "nsfw_not_shown", Forbidden;
     /// `If-Match` does not name the current version.
     Stale = "stale_version", Stale;
 }

@@ -32,6 +32,7 @@ CREATE TABLE series (
 );
 CREATE INDEX series_sort_name_idx ON series (sort_name, id);
 CREATE INDEX series_sort_name_trgm_idx ON series USING gin (sort_name gin_trgm_ops);
+CREATE INDEX series_mal_id_idx ON series (mal_id) WHERE mal_id IS NOT NULL;
 COMMENT ON COLUMN series.sort_name IS 'The name without regard to case and width: sorted and searched by.';
 COMMENT ON COLUMN series.version IS 'Of the stream, when this last changed.';
 

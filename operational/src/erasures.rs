@@ -4,7 +4,7 @@ use domain::{ids::UserId, stream::Position};
 use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
-use crate::users::UserError;
+use crate::{manga_links, users::UserError};
 
 /// The erasing of one person, as far as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +43,15 @@ pub async fn begin(
     if admins == [id.uuid()] {
         return Err(UserError::LastAdmin);
     }
-    let gone = sqlx::query("DELETE FROM users WHERE id = $1").bind(id.uuid()).execute(&mut *tx).await?;
-    if gone.rows_affected() == 0 {
-        return Err(UserError::NotFound);
+    let gone: Option<(Option<Uuid>, Option<String>)> =
+        sqlx::query_as("DELETE FROM users WHERE id = $1 RETURNING manga_server_id, manga_slug")
+            .bind(id.uuid())
+            .fetch_optional(&mut *tx)
+            .await?;
+    match gone {
+        None => return Err(UserError::NotFound),
+        Some((Some(server), Some(slug))) => manga_links::forget_if_unlinked(&mut tx, server, &slug).await?,
+        Some(_) => {}
     }
     // A session names its account inside of what it holds.
     sqlx::query("DELETE FROM tower_sessions WHERE position(convert_to($1, 'UTF8') IN data) > 0")

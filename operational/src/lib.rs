@@ -5,11 +5,16 @@
 
 pub mod api_keys;
 pub mod app_settings;
+pub mod blobs;
 pub mod cron;
 pub mod erasures;
 pub mod external_lookups;
 pub mod figure_types;
+pub mod following;
 pub mod fx_rates;
+pub mod gift_reservations;
+pub mod manga_links;
+pub mod manga_servers;
 pub mod notification_channels;
 pub mod notification_deliveries;
 pub mod notification_settings;
@@ -21,8 +26,10 @@ pub mod password_resets;
 pub mod passwords;
 pub mod policies;
 pub mod price_checks;
+pub mod renders;
 pub mod server_job_runs;
 pub mod sessions;
+pub mod share_links;
 pub mod tokens;
 pub mod users;
 pub mod web_push_subscriptions;

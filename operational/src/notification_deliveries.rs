@@ -8,6 +8,7 @@ use crate::notification_settings::Settings;
 use crate::notifications::Telling;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
+use domain::ids::UserId;
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
@@ -356,15 +357,24 @@ macro_rules! columns {
     };
 }
 
-/// Deliveries, the latest first, after a place in that order; those in a state and of a channel only, when these are
-/// given.
+/// Which deliveries are listed. What is none does not matter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// To this person.
+    pub user: Option<UserId>,
+    /// In this state.
+    pub state: Option<&'a str>,
+    /// By this channel.
+    pub channel: Option<Channel>,
+}
+
+/// Deliveries, the latest first, after a place in that order.
 ///
 /// # Errors
 /// Whatever the database reports.
 pub async fn list(
     pool: &PgPool,
-    state: Option<&str>,
-    channel: Option<Channel>,
+    wanted: Wanted<'_>,
     after: Option<(DateTime<Utc>, Uuid)>,
     limit: i64,
 ) -> sqlx::Result<Vec<Delivery>> {
@@ -374,14 +384,15 @@ pub async fn list(
         columns!(),
         " FROM notification_deliveries WHERE ($1::text IS NULL OR state = $1) \
              AND ($2::text IS NULL OR channel_type = $2) \
-             AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4)) \
+             AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4)) AND ($6::uuid IS NULL OR user_id = $6) \
          ORDER BY created_at DESC, id DESC LIMIT $5"
     ))
-    .bind(state)
-    .bind(channel.map(Channel::as_str))
+    .bind(wanted.state)
+    .bind(wanted.channel.map(Channel::as_str))
     .bind(time)
     .bind(id)
     .bind(limit)
+    .bind(wanted.user.map(UserId::uuid))
     .fetch_all(pool)
     .await
 }

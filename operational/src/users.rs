@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     api_keys,
     passwords::{HashingError, Password, Passwords, TypedPassword},
-    sessions,
+    sessions, share_links,
 };
 
 pub use fields::{AccountRefused, Email, NsfwVisibility, TimeZone, Username};
@@ -394,7 +394,7 @@ pub async fn list(
 pub struct AccessChange {
     /// Whether they run the instance.
     pub is_admin: Option<bool>,
-    /// Whether they are shut out. Shutting out ends every session of the account and takes its keys away.
+    /// Whether they are shut out. Shutting out ends every session and link of the account and takes its keys away.
     pub suspended: Option<bool>,
 }
 
@@ -436,6 +436,7 @@ pub async fn change_access(pool: &PgPool, id: UserId, change: AccessChange) -> R
     if change.suspended == Some(true) {
         sessions::end_all(&mut *tx, id).await?;
         api_keys::revoke_all(&mut *tx, id).await?;
+        share_links::end_all(&mut *tx, id).await?;
         sqlx::query("DELETE FROM password_resets WHERE user_id = $1")
             .bind(id.uuid())
             .execute(&mut *tx)

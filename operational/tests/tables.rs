@@ -6,6 +6,7 @@ use operational::{
     app_settings::{self, SettingError},
     passwords::{Cost, Password, Passwords, TypedPassword},
     sessions,
+    share_links::{self, Kind, Shared},
     users::{self, AccessChange, NewUser, ProfileChange, User, UserError},
 };
 
@@ -142,4 +143,33 @@ async fn only_sessions_that_have_run_out_are_deleted() {
     assert_eq!(sessions::delete_expired(&db.pool).await.unwrap(), 1);
     let left: String = sqlx::query_scalar("SELECT id FROM tower_sessions").fetch_one(&db.pool).await.unwrap();
     assert_eq!(left, "new");
+}
+
+#[tokio::test]
+async fn whoever_is_suspended_shares_nothing_also_when_both_happen_at_once() {
+    let db = TestDb::new().await;
+    let (alice, ben) = (make(&db, "alice").await, make(&db, "ben").await);
+    let suspend = AccessChange { suspended: Some(true), ..AccessChange::default() };
+    for person in [&alice, &ben] {
+        share_links::begin(&db.pool, person.id, Shared::Wishlist).await.unwrap().unwrap();
+    }
+    for _ in 0..20 {
+        let both = tokio::join!(
+            share_links::begin(&db.pool, alice.id, Shared::Calendar),
+            users::change_access(&db.pool, alice.id, suspend),
+        );
+        let (begun, suspended) = (both.0.unwrap(), both.1.unwrap());
+        assert!(suspended.suspended_at.is_some());
+        let left = "SELECT count(*) FROM share_links WHERE user_id = $1";
+        let left: i64 = sqlx::query_scalar(left).bind(alice.id.uuid()).fetch_one(&db.pool).await.unwrap();
+        assert_eq!(left, 0, "a link outlived the suspension");
+        if let Some((token, _)) = begun {
+            assert!(share_links::opened(&db.pool, Kind::Calendar, token.as_str()).await.unwrap().is_none());
+        }
+        assert!(share_links::begin(&db.pool, alice.id, Shared::Calendar).await.unwrap().is_none());
+        let release = AccessChange { suspended: Some(false), ..AccessChange::default() };
+        users::change_access(&db.pool, alice.id, release).await.unwrap();
+    }
+    assert!(share_links::since(&db.pool, ben.id, Shared::Wishlist).await.unwrap().is_some());
+    assert_eq!(share_links::end_all(&db.pool, ben.id).await.unwrap(), 1);
 }

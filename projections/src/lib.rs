@@ -11,8 +11,10 @@ pub mod figures;
 #[cfg(feature = "next-release")]
 mod next_release;
 pub mod past;
+pub mod pictures;
 pub mod preorders;
 pub mod prices;
+pub mod profiles;
 pub mod search;
 pub mod statistics;
 pub mod views;
@@ -32,6 +34,7 @@ pub fn all() -> Vec<Definition> {
         Definition::of::<prices::Prices>(),
         Definition::of::<collection::Collections>(),
         Definition::of::<preorders::Preorders>(),
+        Definition::of::<pictures::Pictures>(),
         Definition::of::<activity::Activity>(),
         Definition::of::<achievements::Achievements>(),
         Definition::of::<cote::Cote>(),

@@ -150,7 +150,7 @@ async fn import_catalogue(instance: &Instance, bytes: &[u8], mode: Mode) -> anyh
     let report = catalogue::import(&instance.ledger.store, &types, bytes, mode, &telling(&progress)).await?;
     show(instance, &progress, report.position).await?;
     drop(progress);
-    for broken in &report.broken {
+    for broken in report.broken.iter().chain(&report.series_left) {
         eprintln!("line {}: {}", broken.line, printable(&broken.reason));
     }
     std::io::stdout().lock().write_all(catalogue_summary(&report, mode).as_bytes())?;
@@ -183,7 +183,12 @@ fn catalogue_summary(report: &CatalogueReport, mode: Mode) -> String {
     if report.blank > 0 {
         counts.push((report.blank, "blank"));
     }
-    summary(report.lines, if report.lines == 1 { "line" } else { "lines" }, &counts)
+    let mut text = summary(report.lines, if report.lines == 1 { "line" } else { "lines" }, &counts);
+    if report.series_identified > 0 {
+        let verb = if mode == Mode::DryRun { "would get" } else { "got" };
+        let _ = writeln!(text, "{} series {verb} their number on MyAnimeList", report.series_identified);
+    }
+    text
 }
 
 /// A sum and what it consists of, one to a line, figures under figures.

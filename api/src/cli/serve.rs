@@ -62,12 +62,14 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     if with_demo {
         demo::fill(&state).await?;
     }
+    check_files(&state).await?;
     let router = router::build(state.clone())?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let mut signals = Signals::new()?;
     tokio::spawn(erasure::keep_going(state.clone()));
     tokio::spawn(metrics::keep_up(state.clone()));
+    tokio::spawn(database::statistics::keep_up(state.pool.clone()));
     let server = {
         let stopping = state.clone();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -80,6 +82,7 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     let ticking = state.jobs.start().await.context("the clock of the jobs cannot be set up")?;
     let reacting = state.policies.run();
     let sending = state.deliveries.run();
+    let rendering = state.renders.run();
     announce(&state, address, with_demo);
     let name = signals.next().await;
     tracing::info!(signal = name, "stopping: requests in flight are finished first");
@@ -89,6 +92,7 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     let ending_jobs = tokio::spawn(async move { jobs.stop().await });
     // What is under way is sent to its end: broken off, it would have to be sent again.
     let ending_deliveries = tokio::spawn(sending.stop());
+    let ending_renders = tokio::spawn(rendering.stop());
     let ended = match tokio::time::timeout(LAST_CALL, server).await {
         Ok(ended) => ended?.context("the server failed"),
         Err(_late) => {
@@ -102,10 +106,25 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     if tokio::time::timeout(LAST_CALL, ending_deliveries).await.is_err() {
         tracing::warn!("a delivery did not end in time; it is tried again");
     }
+    if tokio::time::timeout(LAST_CALL, ending_renders).await.is_err() {
+        tracing::warn!("a film did not end in time; it is made again");
+    }
     // Only now: the last requests waited for the read models to show what they wrote.
     drop(reacting);
     drop(folding);
     ended
+}
+
+/// Wrong settings end the start; a server that is away now may be back in a moment.
+async fn check_files(state: &AppState) -> anyhow::Result<()> {
+    match state.blobs.check().await {
+        Ok(()) => Ok(()),
+        Err(error) if error.is_lasting() => Err(error).context("files cannot be stored"),
+        Err(error) => {
+            tracing::error!(%error, "files cannot be stored for now; pictures are refused until they can");
+            Ok(())
+        }
+    }
 }
 
 fn announce(state: &AppState, address: SocketAddr, with_demo: bool) {

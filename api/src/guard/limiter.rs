@@ -9,8 +9,8 @@ use std::{
 
 use axum::http::{HeaderValue, header};
 use governor::{
-    DefaultKeyedRateLimiter, Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
+    DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter,
+    clock::{Clock, DefaultClock, QuantaInstant},
 };
 
 use crate::problem::{Kind, Problem};
@@ -23,6 +23,7 @@ pub struct Limiter<K: Hash + Eq + Clone> {
     limiter: Option<DefaultKeyedRateLimiter<K>>,
     clock: DefaultClock,
     taken: AtomicU32,
+    burst: NonZeroU32,
     refusal: Kind,
 }
 
@@ -33,7 +34,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     pub fn new(enabled: bool, burst: NonZeroU32, period: Duration, refusal: Kind) -> Self {
         let quota = || Some(Quota::with_period(period)?.allow_burst(burst));
         let limiter = if enabled { quota().map(RateLimiter::keyed) } else { None };
-        Self { limiter, clock: DefaultClock::default(), taken: AtomicU32::new(0), refusal }
+        Self { limiter, clock: DefaultClock::default(), taken: AtomicU32::new(0), burst, refusal }
     }
 
     /// Takes one of this key's.
@@ -47,10 +48,28 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         if self.taken.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
             limiter.retain_recent();
         }
-        limiter.check_key(key).map_err(|not_until| {
-            let wait = not_until.wait_time_from(self.clock.now());
-            let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
-            Problem::from(self.refusal).header(header::RETRY_AFTER, HeaderValue::from(seconds))
-        })
+        limiter.check_key(key).map_err(|not_until| self.refused(&not_until))
+    }
+
+    /// Takes several of this key's, or none of them. More than pass at once are as many as pass at once.
+    ///
+    /// # Errors
+    /// 429 with `Retry-After` in whole seconds when not so many are left.
+    pub fn take_many(&self, key: &K, wanted: usize) -> Result<(), Problem> {
+        let (Some(limiter), Some(wanted)) =
+            (&self.limiter, u32::try_from(wanted).ok().and_then(NonZeroU32::new))
+        else {
+            return Ok(());
+        };
+        match limiter.check_key_n(key, wanted.min(self.burst)) {
+            Ok(Err(not_until)) => Err(self.refused(&not_until)),
+            _ => Ok(()),
+        }
+    }
+
+    fn refused(&self, not_until: &NotUntil<QuantaInstant>) -> Problem {
+        let wait = not_until.wait_time_from(self.clock.now());
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
+        Problem::from(self.refusal).header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 }

@@ -81,8 +81,11 @@ const RULES: &[Rule] = &[
     public("/api/g"),
     public("/api/v"),
     public("/api/calendar"),
+    // Workers outside send a token of their own.
+    public("/api/render-worker"),
     // The catalogue
     catalogue("/api/figures"),
+    catalogue("/api/figure-photos"),
     catalogue("/api/figure-types"),
     catalogue("/api/manufacturers"),
     catalogue("/api/series"),
@@ -91,8 +94,13 @@ const RULES: &[Rule] = &[
     catalogue("/api/stores"),
     catalogue("/api/currencies"),
     catalogue("/api/fx"),
+    catalogue("/api/manga"),
+    catalogue("/api/external"),
     // One's own
     collection("/api/me/owned"),
+    collection("/api/scans"),
+    collection("/api/photos"),
+    collection("/api/documents"),
     collection("/api/me/preorders"),
     collection("/api/me/wishlist"),
     collection("/api/me/locations"),
@@ -101,10 +109,20 @@ const RULES: &[Rule] = &[
     collection("/api/me/achievements"),
     collection("/api/me/notifications"),
     collection("/api/me/export"),
+    collection("/api/me/manga-link"),
+    collection("/api/me/crossings"),
     collection("/api/me/following"),
+    collection("/api/me/followers"),
     collection("/api/u"),
     collection("/api/discover"),
     collection("/api/compare"),
+    // What is unknown becomes part of the catalogue.
+    Rule {
+        below: "/api/me/wishlist/import",
+        read: Access::Scopes(&[CollectionRead]),
+        write: Access::Scopes(&[CollectionWrite, CatalogueWrite]),
+        delete: Access::Scopes(&[CollectionDelete]),
+    },
     all("/api/me/import", Access::Scopes(&[CollectionWrite, CatalogueWrite])),
     // What it all comes to
     stats("/api/me/cote"),

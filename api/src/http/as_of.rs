@@ -96,6 +96,19 @@ pub struct AtTime {
     pub as_of: Option<String>,
 }
 
+/// How one thing of one's own is opened.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OpenAt {
+    /// As it was then: an RFC 3339 time or a position of the log. Names and pictures are today's.
+    #[param(example = "2026-11-02T08:15:00Z")]
+    pub as_of: Option<String>,
+    /// True to see an NSFW figure in spite of hiding them.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    pub confirm_nsfw: bool,
+}
+
 /// The moment that an answer is about.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[schema(example = json!({"position": 4711, "at": "2026-11-02T08:15:00Z", "catalogue": "current"}))]

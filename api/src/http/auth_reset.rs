@@ -140,7 +140,7 @@ async fn send_link(state: &AppState, email: &Email) -> Result<(), String> {
     state.letters().send(Letter { to, subject: "Set a new password".to_owned(), text }).await
 }
 
-fn place(config: &Config) -> String {
+pub(super) fn place(config: &Config) -> String {
     config.public_url.as_ref().map_or_else(|| format!("http://{}", config.listen), ToString::to_string)
 }
 

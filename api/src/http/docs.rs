@@ -51,10 +51,13 @@ pub const DOCUMENT: &str = "/api/openapi.json";
         (name = "activity", description = "What one did, and what it unlocked"),
         (name = "wishlist", description = "What one wants to own"),
         (name = "notifications", description = "What one was told"),
+        (name = "people", description = "Other people, as far as they show themselves"),
         (name = "statistics", description = "What it is all worth, what it cost, and what it comes to"),
         (name = "catalogue", description = "Figures, and who makes, sculpts, inspires and sells them"),
+        (name = "pictures", description = "Photos, scans and documents, and what stands on a card"),
         (name = "money", description = "Currencies, and what they are worth in euro"),
         (name = "figure types", description = "What kinds of figure there are"),
+        (name = "manga", description = "What one reads, on MangaCollector servers, and where it meets the figures"),
         (name = "admin", description = "For those who run the instance"),
         (name = "health", description = "For supervisors and balancers")
     )

@@ -119,8 +119,9 @@ fn total(due: &[Due], exchange: &Exchange, today: NaiveDate, explain: bool) -> T
         *sum = sum.saturating_add(one.balance);
     }
     let part = |one: &Due| Part {
-        id: one.preorder_id,
+        id: Some(one.preorder_id),
         figure_name: one.figure_name.clone(),
+        is_nsfw: one.is_nsfw,
         on: one.release_date.unwrap_or(today),
         amount: one.balance,
         currency: one.currency,

@@ -8,6 +8,7 @@ use domain::{
     stream::{Position, Version},
     text::Location,
 };
+use operational::share_links::{self, Shared};
 use projections::collection::{self, LocationSum};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -284,6 +285,8 @@ async fn delete(
     let change = CabinetCommand::Delete { cabinet_id: CabinetId(id), expected };
     let command = ChangeCabinets { user_id: caller.user.id, change };
     let done = state.perform(&caller, idempotency, &command).await?;
+    // A link to it finds no cabinet any more; this only takes what is left of it.
+    share_links::end(&state.pool, caller.user.id, Shared::Cabinet(CabinetId(id))).await?;
     state.readable(done.position, READS, PLACE).await?;
     Ok(Written::done(Deleted { id, deleted: true }).at(done.position))
 }

@@ -8,12 +8,13 @@ use projections::{figures::queries, prices::queries as prices, views::Viewer};
 use rust_decimal::Decimal;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::figures::OpenFigure;
 use crate::{
     charts::{Chart, Joined, Panel, Unit},
     exchange::{Exchange, sum},
-    extract::{CurrentUser, Path},
+    extract::{CurrentUser, Path, Query},
     guard::fresh,
-    problem::{self, Kind, Problem},
+    problem::{self, INVALID_FIELD, Kind, MALFORMED_QUERY, Problem, UNKNOWN_PARAMETER},
     problems, shown,
     state::AppState,
 };
@@ -26,7 +27,10 @@ const MOST_POINTS: u32 = 2_000;
 const FIGURE_NOT_FOUND: Kind =
     Kind::refusal(Code::FigureNotFound, "there is no such figure in the catalogue");
 
-problems!(ChartProblems = problem::SIGNED_IN, &[FIGURE_NOT_FOUND]);
+problems!(
+    ChartProblems = problem::SIGNED_IN,
+    &[FIGURE_NOT_FOUND, MALFORMED_QUERY, INVALID_FIELD, UNKNOWN_PARAMETER]
+);
 
 /// The routes of this resource.
 pub fn routes(state: &AppState) -> OpenApiRouter<AppState> {
@@ -38,32 +42,34 @@ pub fn routes(state: &AppState) -> OpenApiRouter<AppState> {
 /// How the market price of a figure moved, as a chart.
 ///
 /// For whoever is signed in. In the currency of the prices; where there are several, in the one preferred, else in euro,
-/// at today's rates. Of an NSFW figure those who hide them see neither name nor
-/// prices.
+/// at today's rates. Of an NSFW figure those who hide them see neither name nor prices until they ask with
+/// `confirm_nsfw=true`.
 #[utoipa::path(
     get,
     path = "/api/figures/{id}/prices.svg",
     tag = "catalogue",
     security(("session" = [])),
-    params(("id" = String, Path, description = "The id or the slug")),
+    params(("id" = String, Path, description = "The id or the slug"), OpenFigure),
     responses((status = 200, description = "The chart", body = String, content_type = "image/svg+xml"), ChartProblems)
 )]
 async fn chart(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Path(id): Path<String>,
+    Query(query): Query<OpenFigure>,
 ) -> Result<Chart, Problem> {
-    drawn(&state, &user, &id).await
+    drawn(&state, &user, &id, query.confirm_nsfw).await
 }
 
-/// The chart of a figure's market price, by its id or slug.
+/// The chart of a figure's market price, by its id or slug; `confirmed` when they asked for it knowing that it is
+/// NSFW.
 ///
 /// # Errors
 /// 404 for an unknown figure, 503 when the database is away.
-pub async fn drawn(state: &AppState, user: &User, id: &str) -> Result<Chart, Problem> {
+pub async fn drawn(state: &AppState, user: &User, id: &str, confirmed: bool) -> Result<Chart, Problem> {
     let viewer = Viewer { user_id: Some(user.id.uuid()), hides_nsfw: false };
     let figure = queries::find(&state.pool, id, viewer).await?.ok_or(FIGURE_NOT_FOUND)?;
-    let hidden = figure.card.is_nsfw && shown::hides_nsfw(user);
+    let hidden = figure.card.is_nsfw && !confirmed && shown::hides_nsfw(user);
     let points = match hidden {
         true => Vec::new(),
         false => prices::history(&state.pool, figure.card.id, None, MOST_POINTS).await?,

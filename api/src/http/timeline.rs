@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     extract::{CurrentUser, Path, Query},
+    gated::Gated,
     guard::fresh,
     pages::{Cursor, Limit},
     problem::{self, BUSY, NOT_READABLE_YET, Problem},
@@ -153,6 +154,8 @@ pub struct FieldChange {
 /// One page of a piece's history.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PieceHistory {
+    /// Whether its figure is NSFW.
+    is_nsfw: bool,
     /// The changes, the oldest first.
     items: Vec<PieceChange>,
     /// Give it as `cursor` to get the next page; null on the last one.
@@ -299,26 +302,44 @@ fn facts(event: &Recorded) -> Result<Value, Problem> {
     Ok(Value::Object(facts))
 }
 
+/// Which part of a piece's history to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OpenHistory {
+    /// How many to list, at most.
+    #[serde(default)]
+    #[param(value_type = u16, required = false, minimum = 1, maximum = 200, default = 50)]
+    limit: Limit,
+    /// Where the page before ended: its `next_cursor`.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<i64>>,
+    /// True to see that of an NSFW figure in spite of hiding them.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    confirm_nsfw: bool,
+}
+
 /// What became of a piece.
 ///
 /// For whoever is signed in; other people's pieces are not found. Each change of it and of its pre-order, the
 /// oldest first: when, by what, and which fields went from what to what. A deleted piece still has its
-/// history.
+/// history. Of an NSFW figure's those who hide them get no more than `nsfw_gate` until they ask with
+/// `confirm_nsfw=true`.
 #[utoipa::path(
     get,
     path = "/api/me/owned/{id}/history",
     tag = "collection",
     operation_id = "read_owned_history",
     security(("session" = [])),
-    params(("id" = Uuid, Path, description = "The piece"), ListPart),
-    responses((status = 200, description = "A page of changes", body = PieceHistory), HistoryProblems)
+    params(("id" = Uuid, Path, description = "The piece"), OpenHistory),
+    responses((status = 200, description = "A page of changes", body = Gated<PieceHistory>), HistoryProblems)
 )]
 async fn history(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Path(id): Path<Uuid>,
-    Query(query): Query<ListPart>,
-) -> Result<Json<PieceHistory>, Problem> {
+    Query(query): Query<OpenHistory>,
+) -> Result<Json<Gated<PieceHistory>>, Problem> {
     let after = Position(query.cursor.map_or(0, |cursor| cursor.0));
     let limit = query.limit.get();
     let turn = as_of::turn().await?;
@@ -339,7 +360,9 @@ async fn history(
     let ids = Names::of_ids(&state, figures, stores).await?;
     let items =
         found.into_iter().map(|change| changed(change, &user, &names, &ids)).collect::<Result<_, _>>()?;
-    Ok(Json(PieceHistory { items, next_cursor, catalogue: "current" }))
+    let nsfw = ids.nsfw().or_else(|| names.nsfw()).map(|figure| (id, figure));
+    let page = PieceHistory { is_nsfw: nsfw.is_some(), items, next_cursor, catalogue: "current" };
+    Ok(Json(Gated::of(page, nsfw, &user, query.confirm_nsfw)))
 }
 
 fn changed(change: Change, user: &User, names: &Names, ids: &Names) -> Result<PieceChange, Problem> {

@@ -32,7 +32,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use super::{
-    as_of::{self, AsOf, AtTime, ThingAsOf},
+    as_of::{self, AsOf, OpenAt, ThingAsOf},
     locations::Sum,
     owned::{self, Deleted, FIGURE_NOT_FOUND, PieceView, cost, parsed, place_of},
 };
@@ -40,6 +40,7 @@ use crate::shown::hides_nsfw;
 use crate::{
     answer::Written,
     extract::{Command, CurrentUser, IdempotencyKey, IfMatch, Path, Query},
+    gated::Gated,
     given::{self, CURRENCY_MISSING, Given, INVALID_AMOUNT, INVALID_DATE, UNKNOWN_CURRENCY},
     guard::fresh,
     pages::{Cursor, Limit, Page},
@@ -391,30 +392,33 @@ async fn list(
 
 /// One's wish for a figure.
 ///
-/// For whoever is signed in. The id of a figure that was merged into another will do. With `as_of`, the wish as
-/// it was then, without an `ETag`.
+/// For whoever is signed in. The id of a figure that was merged into another will do. Of an NSFW figure those who hide
+/// them get no more than `nsfw_gate` until they ask with `confirm_nsfw=true`. With `as_of`, the wish as it was then,
+/// without an `ETag`.
 #[utoipa::path(
     get,
     path = "/api/me/wishlist/{figure_id}",
     tag = "wishlist",
     operation_id = "read_wish",
     security(("session" = [])),
-    params(("figure_id" = Uuid, Path, description = "The figure"), AtTime),
-    responses((status = 200, description = "The wish", body = ThingAsOf<WishView>), ReadProblems)
+    params(("figure_id" = Uuid, Path, description = "The figure"), OpenAt),
+    responses((status = 200, description = "The wish", body = ThingAsOf<Gated<WishView>>), ReadProblems)
 )]
 async fn read(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Path(figure_id): Path<Uuid>,
-    Query(query): Query<AtTime>,
-) -> Result<Written<ThingAsOf<WishView>>, Problem> {
+    Query(query): Query<OpenAt>,
+) -> Result<Written<ThingAsOf<Gated<WishView>>>, Problem> {
     let scene = as_of::scene(&state, user.id, query.as_of.as_deref()).await?;
     let figure = collection::figure_now(&state.pool, FigureId(figure_id)).await?;
     let from = scene.reading(&state.pool);
     let wish = collection::wish(from, user.id, figure).await?.ok_or(WISH_NOT_FOUND)?;
     let version = wish.version();
     let market = Market::of(&state, std::slice::from_ref(&wish)).await?;
-    Ok(ThingAsOf::written(WishView::of(wish, &user, scene.today(), &market), version, &scene))
+    let nsfw = wish.figure.as_ref().filter(|figure| figure.is_nsfw).map(|figure| (wish.row.id, figure.id));
+    let view = WishView::of(wish, &user, scene.today(), &market);
+    Ok(ThingAsOf::written(Gated::of(view, nsfw, &user, query.confirm_nsfw), version, &scene))
 }
 
 /// Wishes a figure, or restates the wish.

@@ -132,9 +132,10 @@ async fn search(
     }
     let store = provider.store(|store| store.id == asked.store)?;
     let products = provider.files.products(&store)?;
-    let titled = |product: &serde_json::Map<String, Value>| {
-        let title = product.get("title").and_then(Value::as_str).unwrap_or_default().to_lowercase();
-        words.iter().all(|word| title.contains(word))
+    let meant = |product: &serde_json::Map<String, Value>| {
+        let text = |field| product.get(field).and_then(Value::as_str).unwrap_or_default().to_lowercase();
+        let (title, jan) = (text("title"), text("jan"));
+        words.iter().all(|word| title.contains(word) || jan == *word)
     };
-    Ok(Json(products.into_iter().filter(titled).map(Value::Object).collect()))
+    Ok(Json(products.into_iter().filter(meant).map(Value::Object).collect()))
 }

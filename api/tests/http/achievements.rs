@@ -41,8 +41,8 @@ async fn achievements_unlock_and_the_nearest_locked_ones_are_shown() {
         (&json!(4), &json!(1), &json!("bronze"))
     );
     assert_eq!(
-        codes(&now["next"])[..3],
-        ["preorders_received_1", "maker_5", "series_5"],
+        codes(&now["next"])[..4],
+        ["preorders_received_1", "scans_made_1", "maker_5", "series_5"],
         "the nearest first"
     );
     let preorder = written.made();

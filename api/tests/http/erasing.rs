@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{Server, program, run},
+    gift_list,
     support::{Answer, PASSWORD, TestApp, TestClient},
 };
 
 /// Words that only the person to be erased has ever used.
-const SECRETS: [&str; 5] = ["alice", "behind the wardrobe", "a gift for mother", "Alcove 7", "told-nobody"];
+const SECRETS: [&str; 6] =
+    ["alice", "behind the wardrobe", "a gift for mother", "Alcove 7", "told-nobody", "Great-aunt Kaguya"];
 
 /// One of everything that a person can have.
 async fn life(alice: &TestClient, figures: &[String; 3]) {
@@ -25,6 +27,11 @@ async fn life(alice: &TestClient, figures: &[String; 3]) {
     let preorder = alice.post("/api/me/preorders", preorder).await.made();
     let slip = format!("/api/me/preorders/{}/slip", preorder["id"].as_str().unwrap());
     alice.post(&slip, json!({"new_date": "2098-05"})).await.ok();
+    alice.post("/api/me/calendar", json!({})).await.made();
+    let list = gift_list::share(alice).await;
+    let reserve = format!("{list}/items/{}/reserve", figures[1]);
+    let giver = TestClient::at(&alice.base);
+    giver.post(&reserve, json!({"name": "Great-aunt Kaguya"})).await.made();
 }
 
 async fn figures(client: &TestClient) -> [String; 3] {

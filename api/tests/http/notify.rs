@@ -30,11 +30,11 @@ pub async fn receiver() -> (String, mpsc::UnboundedReceiver<Value>) {
     (format!("http://{address}"), got)
 }
 
-async fn at_home() -> TestApp {
+pub async fn at_home() -> TestApp {
     TestApp::with(&[("OUTBOUND_ALLOW_CIDRS", "127.0.0.0/8")]).await
 }
 
-async fn switch(root: &TestClient, channel: &str, setup: Value) -> Value {
+pub async fn switch(root: &TestClient, channel: &str, setup: Value) -> Value {
     root.put(&format!("/api/admin/notifications/channels/{channel}"), setup).await.ok()
 }
 
@@ -204,7 +204,7 @@ async fn browsers_subscribe_with_the_key_that_an_admin_made() {
 }
 
 /// A pre-order of somebody's that is due today, told by the job.
-async fn due_today(app: &TestApp, alice: &TestClient, root: &TestClient, name: &str) {
+pub async fn due_today(app: &TestApp, alice: &TestClient, root: &TestClient, name: &str) {
     let figure = alice.post("/api/figures", json!({"name": name, "figure_type": "scale"})).await.made();
     let today = chrono::Utc::now().date_naive();
     let body = json!({"figure_id": figure["id"], "release_date": today, "price_amount": "10", "price_currency": "EUR"});

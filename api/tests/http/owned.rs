@@ -939,7 +939,10 @@ async fn nsfw_pieces_are_hidden_blurred_or_shown_as_their_owner_wants() {
     ] {
         alice.patch("/api/me", json!({"nsfw_visibility": visibility})).await.ok();
         assert_eq!(names(&alice, "sort=name").await, listed, "{visibility}");
-        let shown = alice.get(&at(&piece)).await.ok();
+        let opened = alice.get(&at(&piece)).await.ok();
+        let gate = json!({"id": piece["id"], "figure_id": daring, "is_nsfw": true, "nsfw_gate": true});
+        assert_eq!(opened == gate, visibility == "hide", "opening it asks first: {opened}");
+        let shown = alice.get(&format!("{}?confirm_nsfw=true", at(&piece))).await.ok();
         assert_eq!((&shown["blurred"], &shown["figure"]["blurred"]), (&json!(blurred), &json!(blurred)));
     }
 }

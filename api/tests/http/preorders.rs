@@ -805,7 +805,10 @@ async fn nsfw_figures_are_left_out_of_the_list_for_those_who_hide_them() {
     assert_eq!(preorder["figure"]["blurred"], true, "blurring is the default");
     alice.patch("/api/me", json!({"nsfw_visibility": "hide"})).await.ok();
     assert_eq!(alice.get(PLACE).await.ok()["items"], json!([]));
-    assert_eq!(alice.get(&at(&preorder)).await.ok()["figure"]["is_nsfw"], true, "opening it answers");
+    let gate = alice.get(&at(&preorder)).await.ok();
+    assert_eq!((&gate["nsfw_gate"], &gate["figure"]), (&json!(true), &Value::Null), "opening it asks first");
+    let opened = alice.get(&format!("{}?confirm_nsfw=true", at(&preorder))).await.ok();
+    assert_eq!(opened["figure"]["is_nsfw"], true);
     alice.patch("/api/me", json!({"nsfw_visibility": "show"})).await.ok();
     assert_eq!(alice.get(PLACE).await.ok()["items"][0]["figure"]["blurred"], false);
 }

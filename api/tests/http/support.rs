@@ -7,7 +7,7 @@
 //! alice.post("/api/me/wishes", json!({})).await.refused(422, "missing_field");
 //! ```
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use api::{config::Config, ledger::Ledger, router, state::AppState};
 use axum::Router;
@@ -21,6 +21,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
+use uuid::Uuid;
 
 use crate::seed::Seed;
 
@@ -33,6 +34,7 @@ pub struct TestApp {
     pub address: SocketAddr,
     server: JoinHandle<()>,
     folding: Option<Running>,
+    data: PathBuf,
 }
 
 impl TestApp {
@@ -55,7 +57,9 @@ impl TestApp {
         variables: &[(&str, &str)],
         build: impl FnOnce(AppState) -> anyhow::Result<Router>,
     ) -> Self {
-        let mut all = HashMap::from([("RATE_LIMIT_ENABLED", "false")]);
+        let data = std::env::temp_dir().join(format!("figure-ledger-test-{}", Uuid::now_v7()));
+        let mut all =
+            HashMap::from([("RATE_LIMIT_ENABLED", "false"), ("FIGURE_LEDGER_DATA", data.to_str().unwrap())]);
         all.extend(variables.iter().copied());
         let config = Config::from_lookup(|name| all.get(name).map(|value| (*value).to_owned())).unwrap();
         let db = TestDb::new().await;
@@ -67,7 +71,7 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { state, db, address, server, folding }
+        Self { state, db, address, server, folding, data }
     }
 
     /// Nobody folds any more: the read models stay where they are.
@@ -142,6 +146,8 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         self.server.abort();
+        // It is there only where files were stored.
+        let _ = std::fs::remove_dir_all(&self.data);
     }
 }
 

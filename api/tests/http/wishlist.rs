@@ -429,7 +429,10 @@ async fn nsfw_wishes_are_hidden_blurred_or_shown_and_what_is_out_is_no_longer_to
         let page = alice.get("/api/me/wishlist").await.ok();
         assert_eq!(page["items"].as_array().unwrap().len(), listed, "{visibility}");
         assert_eq!(page["totals"].as_array().unwrap().len(), listed, "{visibility}");
-        assert_eq!(alice.get(&at(&daring)).await.ok()["blurred"], blurred, "{visibility}");
+        let opened = alice.get(&at(&daring)).await.ok();
+        assert_eq!(opened["nsfw_gate"] == true, visibility == "hide", "{visibility}");
+        let confirmed = alice.get(&format!("{}?confirm_nsfw=true", at(&daring))).await.ok();
+        assert_eq!(confirmed["blurred"], blurred, "{visibility}");
     }
 }
 

@@ -85,7 +85,7 @@ impl Asks {
     ) -> anyhow::Result<()> {
         match self {
             Self::Cote => {
-                cote::worth(pool, user).await?;
+                cote::worth(pool, user, false).await?;
                 cote::sold(pool, user).await?;
             }
             Self::Pieces => {

@@ -1,6 +1,6 @@
 //! What can be asked of a collection, as one stream. Commands over several streams use these; see `commands`.
 
-use super::{ArchiveReason, Condition, Cost, Origin, Placement, Sale, UnwishReason};
+use super::{ArchiveReason, Condition, Cost, Origin, PictureCommand, Placement, Sale, UnwishReason};
 use crate::ids::{CabinetId, EntityId, FigureId, PieceId};
 use crate::money::Money;
 use crate::text::{Line, Location, Note};
@@ -61,6 +61,8 @@ pub enum CollectionCommand {
     Move { piece_ids: Vec<PieceId>, location: Option<Location> },
     /// Re-home and re-order pieces.
     Arrange { placements: Vec<Placement> },
+    /// Change the photos, scans, documents or cover of a piece.
+    Picture { piece_id: PieceId, change: Box<PictureCommand> },
     /// Archive pieces. Their pre-orders are the caller's.
     Archive { piece_ids: Vec<PieceId>, reason: ArchiveReason, sale: Option<Sale> },
     /// Bring an archived piece back; a wish for its figure ends.

@@ -65,6 +65,10 @@ impl Collection {
                     .collect();
                 Ok(vec![E::PiecesArranged { placements }])
             }
+            C::Picture { piece_id, change } => {
+                let pictures = self.piece(piece_id)?.pictures();
+                Ok(pictures.decide(piece_id, *change)?.into_iter().collect())
+            }
             C::Archive { piece_ids, reason, sale } => self.archive(piece_ids, reason, sale),
             C::Restore { piece_id, same_figure } => {
                 let piece = self.piece(piece_id)?;

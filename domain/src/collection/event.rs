@@ -1,8 +1,9 @@
 //! What happens in a collection. The table in `docs/events.md` says when.
 
 use super::{ArchiveReason, Condition, Cost, Origin, Placement, Sale, UnwishReason};
-use crate::ids::{CabinetId, EntityId, FigureId, PieceId};
+use crate::ids::{CabinetId, DocumentId, EntityId, FigureId, PhotoId, PieceId, ScanId};
 use crate::money::Money;
+use crate::picture::{Cover, NewPhoto, Picture, StoredDocument};
 use crate::stream::event_types;
 use crate::text::{Line, Location, Note};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -82,6 +83,61 @@ pub enum CollectionEvent {
     PieceValuationCleared {
         piece_id: PieceId,
     },
+    PieceCoverPinned {
+        piece_id: PieceId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cover: Option<Cover>,
+    },
+    PhotosAdded {
+        piece_id: PieceId,
+        photos: Vec<NewPhoto>,
+    },
+    PhotosOrdered {
+        piece_id: PieceId,
+        photo_ids: Vec<PhotoId>,
+    },
+    PhotoReplaced {
+        piece_id: PieceId,
+        photo_id: PhotoId,
+        picture: Box<Picture>,
+    },
+    PhotoRemoved {
+        piece_id: PieceId,
+        photo_id: PhotoId,
+    },
+    PhotoShared {
+        piece_id: PieceId,
+        photo_id: PhotoId,
+        shared: bool,
+    },
+    ScanMade {
+        piece_id: PieceId,
+        scan_id: ScanId,
+        frames: Vec<Picture>,
+    },
+    ScanFramesReplaced {
+        piece_id: PieceId,
+        scan_id: ScanId,
+        frames: Vec<Picture>,
+    },
+    ScanRemoved {
+        piece_id: PieceId,
+        scan_id: ScanId,
+    },
+    ScanShared {
+        piece_id: PieceId,
+        scan_id: ScanId,
+        shared: bool,
+    },
+    DocumentAdded {
+        piece_id: PieceId,
+        document_id: DocumentId,
+        document: StoredDocument,
+    },
+    DocumentRemoved {
+        piece_id: PieceId,
+        document_id: DocumentId,
+    },
     PiecesArchived {
         piece_ids: Vec<PieceId>,
         reason: ArchiveReason,
@@ -155,6 +211,18 @@ event_types!(CollectionEvent, "collection", {
     PieceProvenanceRecorded = "piece_provenance_recorded",
     PieceValued = "piece_valued",
     PieceValuationCleared = "piece_valuation_cleared",
+    PieceCoverPinned = "piece_cover_pinned",
+    PhotosAdded = "photos_added",
+    PhotosOrdered = "photos_ordered",
+    PhotoReplaced = "photo_replaced",
+    PhotoRemoved = "photo_removed",
+    PhotoShared = "photo_shared",
+    ScanMade = "scan_made",
+    ScanFramesReplaced = "scan_frames_replaced",
+    ScanRemoved = "scan_removed",
+    ScanShared = "scan_shared",
+    DocumentAdded = "document_added",
+    DocumentRemoved = "document_removed",
     PiecesArchived = "pieces_archived",
     PieceRestored = "piece_restored",
     PieceDated = "piece_dated",
@@ -170,3 +238,25 @@ event_types!(CollectionEvent, "collection", {
     PersonErased = "person_erased",
     Erased = "erased",
 });
+
+impl CollectionEvent {
+    /// The piece whose photos, scans, documents or cover it tells of; none for every other event.
+    #[must_use]
+    pub const fn pictured_piece(&self) -> Option<PieceId> {
+        match self {
+            Self::PieceCoverPinned { piece_id, .. }
+            | Self::PhotosAdded { piece_id, .. }
+            | Self::PhotosOrdered { piece_id, .. }
+            | Self::PhotoReplaced { piece_id, .. }
+            | Self::PhotoRemoved { piece_id, .. }
+            | Self::PhotoShared { piece_id, .. }
+            | Self::ScanMade { piece_id, .. }
+            | Self::ScanFramesReplaced { piece_id, .. }
+            | Self::ScanRemoved { piece_id, .. }
+            | Self::ScanShared { piece_id, .. }
+            | Self::DocumentAdded { piece_id, .. }
+            | Self::DocumentRemoved { piece_id, .. } => Some(*piece_id),
+            _ => None,
+        }
+    }
+}

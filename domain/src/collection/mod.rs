@@ -6,10 +6,12 @@
 mod command;
 mod decide;
 mod event;
+pub(crate) mod pictures;
 mod values;
 
 pub use command::{CollectionCommand, NewPiece, PieceEdit};
 pub use event::CollectionEvent;
+pub use pictures::{PictureCommand, Pictures, PiecePhoto, PieceScan};
 pub(crate) use values::words;
 pub use values::{ArchiveReason, Condition, Cost, Origin, Placement, Sale, UnwishReason};
 
@@ -21,8 +23,9 @@ use crate::text::{Line, Location, Note, folded};
 use chrono::NaiveDate;
 use imbl::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-/// What decisions need to know of a piece; notes and pictures are not among it.
+/// What decisions need to know of a piece; notes are not among it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Piece {
     /// What it is a copy of, as it was when added; may have been merged since.
@@ -47,7 +50,11 @@ pub struct Piece {
     pub origin_from: Option<Line<200>>,
     /// The owner's own valuation.
     pub value: Option<Money>,
-    /// The stream's version when this piece last changed.
+    /// Its pictures and documents, once there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<Arc<Pictures>>,
+    /// The stream's version when this piece last changed. Photos, scans and documents are things of their own:
+    /// only what changes the pinned cover changes the piece.
     pub version: Version,
 }
 
@@ -166,6 +173,7 @@ impl Collection {
                         origin: *origin,
                         origin_from: origin_from.clone(),
                         value: *value,
+                        pictures: None,
                         version,
                     },
                 );
@@ -202,6 +210,24 @@ impl Collection {
             }
             E::PieceValued { piece_id, value } => self.change(*piece_id, |p| p.value = Some(*value)),
             E::PieceValuationCleared { piece_id } => self.change(*piece_id, |p| p.value = None),
+            E::PieceCoverPinned { .. }
+            | E::PhotosAdded { .. }
+            | E::PhotosOrdered { .. }
+            | E::PhotoReplaced { .. }
+            | E::PhotoRemoved { .. }
+            | E::PhotoShared { .. }
+            | E::ScanMade { .. }
+            | E::ScanFramesReplaced { .. }
+            | E::ScanRemoved { .. }
+            | E::ScanShared { .. }
+            | E::DocumentAdded { .. }
+            | E::DocumentRemoved { .. } => {
+                if let Some(piece) = event.pictured_piece().and_then(|id| self.pieces.get_mut(&id))
+                    && piece.pictured(event)
+                {
+                    piece.version = version;
+                }
+            }
             E::PiecesArchived { piece_ids, reason, .. } => {
                 for id in piece_ids {
                     if let Some(figure) = self.pieces.get(id).filter(|p| p.archived.is_none()) {

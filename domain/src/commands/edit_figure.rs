@@ -8,7 +8,7 @@ use super::finding::{
 use crate::claim::ClaimCode;
 use crate::dates::ReleaseDate;
 use crate::entity::EntityKind;
-use crate::figure::{Details, Edit, FigureCommand, FigureType};
+use crate::figure::{Details, Edit, Figure, FigureCommand, FigureType};
 use crate::gtin::Gtin;
 use crate::ids::FigureId;
 use crate::money::Money;
@@ -116,6 +116,12 @@ impl EditFigure {
     }
 }
 
+/// Whether whoever asks may correct a figure: who added it, admins, and the operator.
+pub(super) fn may_edit(world: &World, figure: &Figure) -> bool {
+    let who = world.circumstances();
+    who.actor.is_none() || who.is_admin || figure.created_by == who.actor
+}
+
 impl Command for EditFigure {
     type Answer = FigureId;
     const NAME: &'static str = "edit_figure";
@@ -123,8 +129,7 @@ impl Command for EditFigure {
     fn decide(&self, world: &mut World) -> Result<FigureId, Stop> {
         let live = live_figure(world, self.figure_id)?;
         let (id, figure) = (live.id, live.figure);
-        let who = *world.circumstances();
-        if who.actor.is_some() && !who.is_admin && figure.created_by != who.actor {
+        if !may_edit(world, &figure) {
             return Err(Refusal::new(
                 Code::NotAllowed,
                 "only the person who added this figure and admins can change it",

@@ -164,7 +164,7 @@ pub fn imported_piece_id(user: UserId, source: &Line<100>, copy: u16) -> PieceId
 }
 
 /// The claim that remembers which figure a row's wish is for. It is a hash, so that it tells nobody whose.
-fn wish_code(user: UserId, source: &Line<100>) -> ClaimCode {
+pub(super) fn wish_code(user: UserId, source: &Line<100>) -> ClaimCode {
     let hash = Uuid::new_v5(&NAMESPACE, format!("wish\0{user}\0{source}").as_bytes());
     ClaimCode::import("wish", &hash.to_string())
 }
@@ -474,7 +474,7 @@ impl ImportRow {
         }
         if let Some((id, how)) = self.likely {
             let figure = live_figure(world, id)?;
-            if !self.contradicts(&figure.figure) {
+            if !contradicts(&self.figure, &figure.figure) {
                 return Ok(Some((figure, how)));
             }
         }
@@ -497,15 +497,14 @@ impl ImportRow {
         let how = if self.ambiguous { FigureFound::AmbiguousCreated } else { FigureFound::Created };
         Ok((live_figure(world, made.figure_id)?, how))
     }
+}
 
-    /// Whether a figure has another code of a kind that the row has too: then it is another figure.
-    fn contradicts(&self, figure: &Figure) -> bool {
-        let jans =
-            (self.figure.jan.as_ref().map(Gtin::normalised), figure.jan.as_ref().map(Gtin::normalised));
-        let differ = |(a, b): (Option<String>, Option<String>)| a.is_some() && b.is_some() && a != b;
-        let other_mfc = matches!((self.figure.mfc_id, figure.mfc_id), (Some(a), Some(b)) if a != b);
-        differ(jans) || other_mfc
-    }
+/// Whether a figure has another code of a kind that the wanted one has too: then it is another figure.
+pub(super) fn contradicts(wanted: &CatalogueFigure, figure: &Figure) -> bool {
+    let jans = (wanted.jan.as_ref().map(Gtin::normalised), figure.jan.as_ref().map(Gtin::normalised));
+    let differ = |(a, b): (Option<String>, Option<String>)| a.is_some() && b.is_some() && a != b;
+    let other_mfc = matches!((wanted.mfc_id, figure.mfc_id), (Some(a), Some(b)) if a != b);
+    differ(jans) || other_mfc
 }
 
 #[cfg(test)]

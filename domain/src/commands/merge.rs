@@ -2,7 +2,7 @@
 
 use super::finding::{live_entity, live_figure};
 use crate::entity::{EntityCommand, EntityKind};
-use crate::figure::{Details, Edit, Figure, FigureCommand};
+use crate::figure::{Details, Edit, Figure, FigureCommand, PhotoCommand};
 use crate::ids::{EntityId, FigureId};
 use crate::refusal::{Code, Refusal};
 use crate::world::{Command, Stop, World};
@@ -45,6 +45,8 @@ impl Command for MergeFigures {
         let keep = gained(&winner.figure, &loser);
         world.tell_figure(winner.id, FigureCommand::Edit(Box::new(keep)))?;
         world.tell_figure(winner.id, FigureCommand::Inherit(Box::new(loser.market.clone())))?;
+        let photos = PhotoCommand::Inherit(loser.photos.clone());
+        world.tell_figure(winner.id, FigureCommand::Photo(Box::new(photos)))?;
         Ok(winner.id)
     }
 }

@@ -9,11 +9,15 @@ mod edit_figure;
 mod edit_piece;
 mod edit_preorder;
 mod end_pieces;
+mod figure_photos;
 mod finding;
+mod identify_series;
+mod import_product;
 mod import_row;
 mod many;
 mod merge;
 mod observe_market;
+mod piece_pictures;
 mod pieces;
 mod place_preorder;
 mod preorder_steps;
@@ -26,12 +30,16 @@ pub use edit_figure::EditFigure;
 pub use edit_piece::EditPiece;
 pub use edit_preorder::EditPreorder;
 pub use end_pieces::{ArchivePieces, DeletePieces, RestorePiece};
+pub use figure_photos::{AddFigurePhotos, ChangeFigurePhotos};
+pub use identify_series::{Identified, IdentifySeries};
+pub use import_product::{ImportProduct, ImportWish, ProductImported, SeenAtStore, WishFate, WishImported};
 pub use import_row::{
     FigureFound, ImportRow, MOST_COPIES, Remark, RowFate, RowImported, RowStatus, imported_piece_id,
 };
 pub use many::Many;
 pub use merge::{MergeEntities, MergeFigures};
 pub use observe_market::{Noted, ObserveMarket};
+pub use piece_pictures::{AddDocument, AddPhotos, ChangePictures, MakeScan, PinCover};
 pub use pieces::{
     AddPiece, ArrangePieces, CabinetCommand, ChangeCabinets, ChangePieces, PieceFields, ValuePiece,
 };

@@ -1,10 +1,11 @@
 //! What happens to a catalogue entry. The table in `docs/events.md` says when.
 
-use super::{BuyLink, Details, Entry, FigureType, Offer, PriceMove, Stock};
+use super::{BuyLink, CataloguePhoto, Details, Entry, FigureType, Offer, PriceMove, Stock};
 use crate::dates::ReleaseDate;
 use crate::gtin::Gtin;
-use crate::ids::{EntityId, FigureId};
+use crate::ids::{EntityId, FigureId, PhotoId};
 use crate::money::Money;
+use crate::picture::Picture;
 use crate::stream::event_types;
 use crate::text::Name;
 use chrono::{DateTime, Utc};
@@ -55,6 +56,22 @@ pub enum FigureEvent {
     BuyLinksSet {
         buy_links: Vec<BuyLink>,
     },
+    PhotosAdded {
+        photos: Vec<CataloguePhoto>,
+    },
+    PhotosOrdered {
+        photo_ids: Vec<PhotoId>,
+    },
+    PhotoReplaced {
+        photo_id: PhotoId,
+        picture: Box<Picture>,
+    },
+    PrimaryPhotoSet {
+        photo_id: PhotoId,
+    },
+    PhotoRemoved {
+        photo_id: PhotoId,
+    },
     MergedInto {
         winner_id: FigureId,
     },
@@ -79,6 +96,18 @@ impl FigureEvent {
     pub const fn is_of_the_market(&self) -> bool {
         matches!(self, Self::PriceMoved(_) | Self::StockChanged { .. })
     }
+
+    /// Whether it tells of photos, which are things of their own, and not of the catalogue entry.
+    pub const fn is_of_photos(&self) -> bool {
+        matches!(
+            self,
+            Self::PhotosAdded { .. }
+                | Self::PhotosOrdered { .. }
+                | Self::PhotoReplaced { .. }
+                | Self::PrimaryPhotoSet { .. }
+                | Self::PhotoRemoved { .. }
+        )
+    }
 }
 
 event_types!(FigureEvent, "figure", {
@@ -92,6 +121,11 @@ event_types!(FigureEvent, "figure", {
     Identified = "identified",
     NsfwMarked = "nsfw_marked",
     BuyLinksSet = "buy_links_set",
+    PhotosAdded = "photos_added",
+    PhotosOrdered = "photos_ordered",
+    PhotoReplaced = "photo_replaced",
+    PrimaryPhotoSet = "primary_photo_set",
+    PhotoRemoved = "photo_removed",
     MergedInto = "merged_into",
     Absorbed = "absorbed",
     PriceMoved = "price_moved",

@@ -2,12 +2,14 @@
 
 mod event;
 mod market;
+mod photos;
 
 pub use event::FigureEvent;
 pub use market::{
     Market, Observation, ObservedPrice, ObservedStore, Offer, Original, PriceMove, STOCK_KNOWN_FOR,
     SeenStock, Stock, StoreStock,
 };
+pub use photos::{CataloguePhoto, PhotoCommand, Photos};
 
 use crate::dates::ReleaseDate;
 use crate::gtin::Gtin;
@@ -102,7 +104,10 @@ pub struct Figure {
     pub aliases: Vec<FigureId>,
     /// What stores ask for it, and whether they have it.
     pub market: Market,
-    /// How many events it had when the entry itself last changed; prices and stock are no change of it.
+    /// Its photos.
+    #[serde(default)]
+    pub photos: Photos,
+    /// How many events it had when the entry itself last changed; prices, stock and photos are no change of it.
     pub version: Version,
     /// How many events it has.
     pub events: Version,
@@ -178,6 +183,8 @@ pub enum FigureCommand {
     Observe(Box<Observation>),
     /// Go on with what was seen of one that it has taken in, where that was seen later.
     Inherit(Box<Market>),
+    /// Change its photos.
+    Photo(Box<PhotoCommand>),
 }
 
 /// Releases oldest first, each once.
@@ -257,6 +264,7 @@ impl Figure {
             }
             FigureCommand::Observe(observation) => self.market.observe(&observation),
             FigureCommand::Inherit(market) => Ok(self.market.inherit(&market)),
+            FigureCommand::Photo(change) => self.photos.decide(*change),
         }
     }
 
@@ -308,7 +316,7 @@ impl Figure {
     /// Folds one event.
     pub fn apply(&mut self, event: &FigureEvent) {
         self.events = self.events.next();
-        if !event.is_of_the_market() {
+        if !event.is_of_the_market() && !event.is_of_photos() {
             self.version = self.events;
         }
         match event.clone() {
@@ -331,6 +339,7 @@ impl Figure {
                     merged_into: None,
                     aliases: Vec::new(),
                     market: Market::default(),
+                    photos: Photos::default(),
                     version: self.version,
                     events: self.events,
                 };
@@ -352,6 +361,11 @@ impl Figure {
             }
             FigureEvent::NsfwMarked { is_nsfw } => self.is_nsfw = is_nsfw,
             FigureEvent::BuyLinksSet { buy_links } => self.buy_links = buy_links,
+            change @ (FigureEvent::PhotosAdded { .. }
+            | FigureEvent::PhotosOrdered { .. }
+            | FigureEvent::PhotoReplaced { .. }
+            | FigureEvent::PrimaryPhotoSet { .. }
+            | FigureEvent::PhotoRemoved { .. }) => self.photos.apply(change),
             FigureEvent::MergedInto { winner_id } => self.merged_into = Some(winner_id),
             FigureEvent::Absorbed { aliases, .. } => self.aliases = aliases,
             FigureEvent::PriceMoved(price) => self.market.price = Some(price),

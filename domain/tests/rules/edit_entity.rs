@@ -3,7 +3,7 @@
 use super::catalogue_figure::new;
 use crate::harness::*;
 use domain::claim::Holder;
-use domain::commands::{CatalogueFigure, EditEntity};
+use domain::commands::{CatalogueFigure, EditEntity, Identified, IdentifySeries};
 use domain::entity::{EntityEvent as N, EntityKind};
 use domain::ids::EntityId;
 use domain::refusal::Code;
@@ -161,4 +161,23 @@ fn an_entity_is_changed_by_who_saw_it_last() {
     let after = world.done(EditEntity { expected: Some(Version(1)), ..rename("Origami") });
     after.when(EditEntity { expected: Some(Version(1)), ..rename("Crane") }).refused(Code::Stale, None);
     after.when(EditEntity { expected: Some(Version(2)), ..rename("Crane") }).done();
+}
+
+#[test]
+fn an_import_gives_a_series_its_number_and_takes_none_away() {
+    let kind = EntityKind::Series;
+    let told = |name: &str, mal_id| IdentifySeries { name: line(name), mal_id };
+    let world = given([series()]);
+    world.when(told("Unheard Of", 1)).refused(Code::EntityNotFound, Some("series"));
+    world.when(told("☆", 1)).refused(Code::InvalidName, Some("series"));
+    world.when(told("Tideline Diaries", 0)).refused(Code::InvalidField, Some("mal_id"));
+    let (answer, after) = world.when(told("tideline DIARIES", 21)).answered();
+    assert_eq!((answer, after.entity(SERIES).mal_id), (Identified::Now, Some(21)));
+    for (mal_id, answer) in [(21, Identified::Before), (22, Identified::Otherwise(21))] {
+        let again = after.when(told("Tideline Diaries", mal_id));
+        assert_eq!(again.answered().0, answer);
+    }
+    let merged = given([series(), vec![ent(SERIES, N::MergedInto { kind, winner_id: SHOP })]])
+        .and(entity(SHOP, kind, "Tideline"));
+    assert_eq!(merged.done(told("Tideline Diaries", 7)).entity(SHOP).mal_id, Some(7));
 }

@@ -12,6 +12,7 @@ use domain::gtin::Gtin;
 use domain::ids::{CabinetId, CommandId, EntityId, FigureId, PieceId, PreorderId, UserId};
 use domain::money::rates::Rates;
 use domain::money::{Amount, Currency, FxRate, Money};
+use domain::picture::{BlobKey, BlurHash, ImageType, Picture};
 use domain::preorder::{Chapter, Placed, Preorder, PreorderEvent, Status};
 use domain::refusal::{Code, Refusal};
 use domain::slug::{figure_slug, slugify};
@@ -238,6 +239,26 @@ pub fn preorder() -> Vec<Fact> {
 pub fn wish(figure: FigureId) -> Vec<Fact> {
     vec![coll(CollectionEvent::Wished { figure_id: figure, target: None, note: None })]
 }
+/// A picture; another text is another picture.
+pub fn picture(of: &str) -> Picture {
+    let key = |size: &str| {
+        let mut digest = [0; 32];
+        for (to, from) in digest.iter_mut().zip(format!("{size}{of}").bytes()) {
+            *to = from;
+        }
+        BlobKey::of_digest(digest)
+    };
+    Picture {
+        original: key("o"),
+        media_type: ImageType::Jpeg,
+        bytes: 1_000,
+        width: 400,
+        height: 300,
+        small: key("s"),
+        large: key("l"),
+        blurhash: BlurHash::new("LEHV6nWB2yk8pyo0adR*.7kCMdnj").unwrap(),
+    }
+}
 pub fn cabinet(id: CabinetId, called: &str) -> Vec<Fact> {
     vec![coll(CollectionEvent::CabinetCreated { cabinet_id: id, name: place(called) })]
 }
@@ -383,6 +404,15 @@ impl<A> When<A> {
         given.commands += 1;
         given.circumstances.command_id = CommandId(Uuid::from_u128(given.commands));
         (answer, given)
+    }
+
+    /// The answer, where nothing happened.
+    pub fn unchanged(self) -> A {
+        match &self.outcome {
+            Ok((_, decided)) => assert!(decided.staged.is_empty(), "{} events", decided.staged.len()),
+            Err(refusal) => panic!("refused: {:?} {refusal}", refusal.code),
+        }
+        self.answered().0
     }
 
     /// Exactly these things happen, in this order; gives the world after them.

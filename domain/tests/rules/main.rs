@@ -14,9 +14,12 @@ mod edit_preorder;
 mod end_pieces;
 mod erased;
 mod freezing;
+mod import_product;
 mod many;
 mod merge;
 mod observe_market;
+mod photos;
+mod piece_pictures;
 mod pieces;
 mod place_preorder;
 mod preorder_steps;
@@ -42,9 +45,12 @@ fn every_refusal() -> Vec<Case> {
         edit_preorder::refusals(),
         end_pieces::refusals(),
         erased::refusals(),
+        import_product::refusals(),
         many::refusals(),
         merge::refusals(),
         observe_market::refusals(),
+        photos::refusals(),
+        piece_pictures::refusals(),
         pieces::refusals(),
         place_preorder::refusals(),
         preorder_steps::refusals(),

@@ -40,6 +40,8 @@ pub enum Family {
     PreordersPlaced,
     /// Pieces whose pre-order was received.
     PreordersReceived,
+    /// Turntable scans made.
+    ScansMade,
     /// Pieces of the maker with the most.
     Maker,
     /// Pieces of the series with the most.
@@ -82,6 +84,8 @@ pub const ACHIEVEMENTS: &[Achievement] = &[
     of(Family::PreordersPlaced, 25, Tier::Gold, "preorders_placed_25"),
     of(Family::PreordersReceived, 1, Tier::Bronze, "preorders_received_1"),
     of(Family::PreordersReceived, 10, Tier::Silver, "preorders_received_10"),
+    of(Family::ScansMade, 1, Tier::Bronze, "scans_made_1"),
+    of(Family::ScansMade, 10, Tier::Silver, "scans_made_10"),
     of(Family::Maker, 5, Tier::Bronze, "maker_5"),
     of(Family::Maker, 15, Tier::Silver, "maker_15"),
     of(Family::Maker, 40, Tier::Gold, "maker_40"),

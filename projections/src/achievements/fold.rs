@@ -66,6 +66,9 @@ fn collection(rows: &mut AchievementRows, recorded: &Recorded, user: Uuid, event
                 rows.pieces.remove(&piece.uuid());
             }
         }
+        CollectionEvent::ScanMade { .. } => {
+            grow(rows, user, Family::ScansMade, None, 1, recorded.recorded_at);
+        }
         CollectionEvent::PersonErased {} => {
             rows.unlocked.remove_owned_by(user);
             rows.counters.remove_owned_by(user);
@@ -198,6 +201,7 @@ pub(super) fn counter(family: Family, entity: Option<Uuid>) -> String {
         Family::PiecesOwned => "pieces_owned",
         Family::PreordersPlaced => "preorders_placed",
         Family::PreordersReceived => "preorders_received",
+        Family::ScansMade => "scans_made",
         Family::Maker => "maker",
         Family::Series => "series",
         Family::Nsfw => "nsfw",

@@ -20,7 +20,7 @@ pub struct Achievements;
 
 impl Projection for Achievements {
     const NAME: &'static str = "achievements";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const DDL: &'static str = include_str!("../../../migrations/read-models/achievements.sql");
     const READS: &'static [&'static str] = &["collection", "preorder", "figure", "entity"];
     // No answer to a command is read from it.

@@ -1,10 +1,11 @@
 use super::catalogue::{ACHIEVEMENTS, Family, by_code, of_family};
 use super::*;
-use crate::preorders::testing::{Log, id};
+use crate::preorders::testing::{Log, id, picture};
+use domain::collection::PictureCommand;
 use domain::commands::{
-    AddPiece, ArchivePieces, CancelPreorder, DeletePieces, EditFigure, MergeEntities, MergeFigures,
-    PieceFields, PlacePreorder, PreorderFields, ReplacePreorder, RestorePiece, SlipRelease, StepPreorder,
-    Steps,
+    AddPiece, ArchivePieces, CancelPreorder, ChangePictures, DeletePieces, EditFigure, MakeScan,
+    MergeEntities, MergeFigures, PieceFields, PlacePreorder, PreorderFields, ReplacePreorder, RestorePiece,
+    SlipRelease, StepPreorder, Steps,
 };
 use domain::dates::{Precision, ReleaseDate};
 use domain::entity::EntityKind;
@@ -70,6 +71,25 @@ fn codes_are_unique_and_thresholds_and_tiers_ascend() {
         let thresholds: Vec<_> = of_family(one.family).map(|a| (a.threshold, a.tier)).collect();
         assert!(thresholds.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1), "{thresholds:?}");
     }
+}
+
+#[test]
+fn scans_count_when_they_are_made_and_removing_one_takes_nothing_back() {
+    let mut log = Log::new();
+    let figure = log.figure(alice(), "Mina", None, &[], false);
+    add(&mut log, 10, figure);
+    let scan = MakeScan { user_id: alice(), piece_id: id(10), frames: vec![picture(1)], shows_nsfw: true };
+    let first = log.run(alice(), &scan);
+    assert!(unlocked(&log).contains("scans_made_1"));
+    let remove = PictureCommand::RemoveScan(first);
+    let remove = ChangePictures { user_id: alice(), piece_id: id(10), change: remove, shows_nsfw: true };
+    log.run(alice(), &remove);
+    for _ in 0..8 {
+        log.run(alice(), &scan);
+    }
+    assert!(!unlocked(&log).contains("scans_made_10"), "nine were made");
+    log.run(alice(), &scan);
+    assert!(unlocked(&log).contains("scans_made_10"));
 }
 
 #[test]

@@ -317,6 +317,17 @@ impl Teller<'_> {
                     self.rows.pieces.remove(&piece.uuid());
                 }
             }
+            E::PhotosAdded { piece_id, photos } => {
+                let mut facts = self.of_piece(piece_id.uuid());
+                put(&mut facts, "count", json!(photos.len()));
+                self.tell(kind::PHOTOS_ADDED, Some(piece_id.uuid()), facts);
+            }
+            E::ScanMade { piece_id, scan_id, frames } => {
+                let mut facts = self.of_piece(piece_id.uuid());
+                put(&mut facts, "scan_id", json!(scan_id));
+                put(&mut facts, "frames", json!(frames.len()));
+                self.tell(kind::SCAN_MADE, Some(piece_id.uuid()), facts);
+            }
             E::CabinetCreated { name, .. } => self.cabinet(kind::CABINET_CREATED, name.as_str(), None),
             E::CabinetRenamed { previous, name, .. } => {
                 self.cabinet(kind::CABINET_RENAMED, name.as_str(), Some(previous.as_str()));
@@ -329,9 +340,19 @@ impl Teller<'_> {
             E::Unwished { figure_id, reason: UnwishReason::Removed } => {
                 self.wish(kind::UNWISHED, *figure_id, None);
             }
-            // A wish that ended by owning is told by the piece; notes, shops and the order of shelves are
+            // A wish that ended by owning is told by the piece; notes, shops, papers and the order of things are
             // housekeeping.
-            E::Unwished { .. }
+            E::PieceCoverPinned { .. }
+            | E::PhotosOrdered { .. }
+            | E::PhotoReplaced { .. }
+            | E::PhotoRemoved { .. }
+            | E::PhotoShared { .. }
+            | E::ScanFramesReplaced { .. }
+            | E::ScanRemoved { .. }
+            | E::ScanShared { .. }
+            | E::DocumentAdded { .. }
+            | E::DocumentRemoved { .. }
+            | E::Unwished { .. }
             | E::WishNoted { .. }
             | E::PieceNoted { .. }
             | E::PiecePurchaseRecorded { .. }

@@ -18,6 +18,8 @@ kinds! {
     PIECES_ARCHIVED = "pieces_archived";
     PIECE_RESTORED = "piece_restored";
     PIECES_DELETED = "pieces_deleted";
+    PHOTOS_ADDED = "photos_added";
+    SCAN_MADE = "scan_made";
     CABINET_CREATED = "cabinet_created";
     CABINET_RENAMED = "cabinet_renamed";
     CABINET_DELETED = "cabinet_deleted";

@@ -11,6 +11,8 @@
 //! | `piece_valued`, `valuation_cleared` | the owner's own valuation | `value_amount`, `value_currency` |
 //! | `pieces_arranged` | re-homing and re-ordering | `count`, `figures` |
 //! | `pieces_archived`, `piece_restored`, `pieces_deleted` | the archive and beyond | `count`, `figures`, `reason`, `sold_amount`, `sold_currency` |
+//! | `photos_added` | photos of a piece; those of one upload are one row | `count` |
+//! | `scan_made` | a turntable scan of a piece | `scan_id`, `frames` |
 //! | `cabinet_created`, `cabinet_renamed`, `cabinet_deleted` | registered locations | `name`, `previous` |
 //! | `wished`, `wish_target_set`, `unwished` | wishes; one that ended by owning is told by the piece | `max_price_amount`, `max_price_currency` |
 //! | `preorder_placed`, `preorder_replaced` | with the piece | `preorder_id`, cost, `deposit_amount`, `status`, `release_date` |
@@ -21,7 +23,7 @@
 //! | `balance_paid`, `balance_reopened` | | |
 //!
 //! `figure` is `{id, name, slug, is_nsfw}`; `figures` are at most five of them. Amounts are decimal strings.
-//! Notes, shops, tracking, delivery estimates and the order of cabinets are not told.
+//! Notes, shops, tracking, delivery estimates, documents, and the order of cabinets and photos are not told.
 
 mod fold;
 pub mod kind;
@@ -41,7 +43,7 @@ pub struct Activity;
 
 impl Projection for Activity {
     const NAME: &'static str = "activity";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const DDL: &'static str = include_str!("../../../migrations/read-models/activity.sql");
     const READS: &'static [&'static str] = &["collection", "preorder", "figure"];
     type Rows = ActivityRows;

@@ -1,10 +1,10 @@
 use super::*;
-use crate::preorders::testing::{Log, id};
-use domain::collection::{ArchiveReason, Condition, Cost};
+use crate::preorders::testing::{Log, id, picture};
+use domain::collection::{ArchiveReason, Condition, Cost, PictureCommand};
 use domain::commands::{
-    AddPiece, ArchivePieces, CancelPreorder, ChangePieces, DeletePieces, EditFigure, EditPiece, EditPreorder,
-    Fate, MergeFigures, PieceFields, PlacePreorder, PreorderFields, SetWish, SlipRelease, StepPreorder,
-    Steps, Unwish,
+    AddPhotos, AddPiece, ArchivePieces, CancelPreorder, ChangePictures, ChangePieces, DeletePieces,
+    EditFigure, EditPiece, EditPreorder, Fate, MakeScan, MergeFigures, PieceFields, PlacePreorder,
+    PreorderFields, SetWish, SlipRelease, StepPreorder, Steps, Unwish,
 };
 use domain::dates::{Precision, ReleaseDate};
 use domain::ids::{FigureId, PieceId, UserId};
@@ -267,4 +267,22 @@ fn a_merged_figure_is_called_what_it_was_merged_into() {
     assert_eq!(told["figure"]["id"], json!(winner));
     assert_eq!(told["figure"]["is_nsfw"], true);
     assert_eq!(feed(&log)[0].payload["figure"]["name"], "Mina", "the earlier row reads as it did");
+}
+
+#[test]
+fn an_upload_is_one_row_and_tidying_photos_is_none() {
+    let mut log = Log::new();
+    let figure = log.figure(alice(), "Mina", None, &[], false);
+    add(&mut log, 10, figure);
+    let (user_id, piece_id, shows_nsfw) = (alice(), id(10), true);
+    let pictures = vec![picture(1), picture(2)];
+    let photos = log.run(alice(), &AddPhotos { user_id, piece_id, pictures, shows_nsfw });
+    assert_eq!(last(&log)["count"], 2);
+    let figure = json!({"id": figure.uuid(), "name": "Mina"});
+    assert_eq!(last(&log)["figure"]["id"], figure["id"]);
+    let tidy = PictureCommand::OrderPhotos(vec![photos[1], photos[0]]);
+    log.run(alice(), &ChangePictures { user_id, piece_id, change: tidy, shows_nsfw });
+    log.run(alice(), &MakeScan { user_id, piece_id, frames: vec![picture(1)], shows_nsfw });
+    assert_eq!(kinds(&log), ["piece_added", "photos_added", "scan_made"]);
+    assert_eq!(last(&log)["frames"], 1);
 }

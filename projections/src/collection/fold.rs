@@ -6,8 +6,9 @@ use chrono::{DateTime, SubsecRound, Utc};
 use domain::collection::{CollectionEvent, Cost, UnwishReason};
 use domain::entity::{EntityEvent, EntityKind};
 use domain::figure::FigureEvent;
-use domain::ids::PieceId;
+use domain::ids::{PhotoId, PieceId, ScanId};
 use domain::money::Money;
+use domain::picture::Cover;
 use domain::preorder::{PreorderEvent, Status};
 use domain::stream::{Event, Recorded, StreamId};
 use domain::text::{Location, folded};
@@ -20,7 +21,7 @@ pub struct Collections;
 
 impl Projection for Collections {
     const NAME: &'static str = "collection";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const DDL: &'static str = include_str!("../../../migrations/read-models/collection.sql");
     const READS: &'static [&'static str] = &["collection", "preorder", "figure", "entity"];
     type Rows = CollectionRows;
@@ -78,6 +79,19 @@ impl OwnedItemRow {
         self.location_key = location.map(|l| folded(l.as_str()));
     }
 
+    fn cover(&self) -> Option<Cover> {
+        let photo = self.cover_photo_id.map(|id| Cover::PhotoId(PhotoId(id)));
+        photo.or_else(|| self.cover_scan_id.map(|id| Cover::ScanId(ScanId(id))))
+    }
+
+    fn pin(&mut self, cover: Option<Cover>) {
+        (self.cover_photo_id, self.cover_scan_id) = match cover {
+            Some(Cover::PhotoId(id)) => (Some(id.uuid()), None),
+            Some(Cover::ScanId(id)) => (None, Some(id.uuid())),
+            None => (None, None),
+        };
+    }
+
     fn set_value(&mut self, value: Option<Money>) {
         (self.value_amount, self.value_currency) = split(value);
     }
@@ -98,6 +112,18 @@ impl CollectionRows {
             self.piece(*id, at, &with)?;
         }
         Ok(())
+    }
+
+    /// A photo or scan looks different, or is gone: where it is pinned, that changes its piece.
+    fn cover_changed(&mut self, id: PieceId, changed: Cover, gone: bool, at: At) -> Result<(), FoldError> {
+        if self.pieces.get(&id.uuid()).is_none_or(|row| row.cover() != Some(changed)) {
+            return Ok(());
+        }
+        self.piece(id, at, |row| {
+            if gone {
+                row.pin(None);
+            }
+        })
     }
 
     fn collection(&mut self, user: Uuid, event: &CollectionEvent, at: At) -> Result<(), FoldError> {
@@ -196,6 +222,27 @@ impl CollectionRows {
                 self.piece(*piece_id, at, |row| row.set_value(Some(*value)))
             }
             E::PieceValuationCleared { piece_id } => self.piece(*piece_id, at, |row| row.set_value(None)),
+            E::PieceCoverPinned { piece_id, cover } => self.piece(*piece_id, at, |row| row.pin(*cover)),
+            E::PhotoReplaced { piece_id, photo_id, .. } => {
+                self.cover_changed(*piece_id, Cover::PhotoId(*photo_id), false, at)
+            }
+            E::PhotoRemoved { piece_id, photo_id } => {
+                self.cover_changed(*piece_id, Cover::PhotoId(*photo_id), true, at)
+            }
+            E::ScanFramesReplaced { piece_id, scan_id, .. } => {
+                self.cover_changed(*piece_id, Cover::ScanId(*scan_id), false, at)
+            }
+            E::ScanRemoved { piece_id, scan_id } => {
+                self.cover_changed(*piece_id, Cover::ScanId(*scan_id), true, at)
+            }
+            // They have tables of their own.
+            E::PhotosAdded { .. }
+            | E::PhotosOrdered { .. }
+            | E::PhotoShared { .. }
+            | E::ScanMade { .. }
+            | E::ScanShared { .. }
+            | E::DocumentAdded { .. }
+            | E::DocumentRemoved { .. } => Ok(()),
             E::PiecesArchived { piece_ids, reason, sale } => {
                 let (sold_amount, sold_currency) = split(sale.and_then(|s| s.price));
                 let sold_on = sale.and_then(|s| s.sold_on);

@@ -6,6 +6,7 @@ pub(crate) mod keyset;
 mod locations;
 mod pieces;
 mod rows;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod wishers;
@@ -19,6 +20,7 @@ pub use pieces::{
     piece,
 };
 pub use rows::{CabinetRow, CollectionRows, MergedStoreRow, OwnedItemRow, WaitingWishRow, WishRow};
+pub use shared::{CabinetShown, cabinet_shown, wish_count, wish_ids};
 pub use wishers::{Wisher, wishers};
 pub use wishes::{Target, Wish, WishOrder, WishSort, totals, wish, wishes};
 

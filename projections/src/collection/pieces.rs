@@ -5,6 +5,7 @@ use super::rows::OwnedItemRow;
 use crate::engine::Row as _;
 use crate::figures::summary::{EntityName, FigureSummary};
 use crate::past::{PIECES, PREORDERS, Reading};
+use crate::pictures::{Cover, Eyes, Pinned};
 use chrono::NaiveDate;
 use domain::collection::Condition;
 use domain::commands::PieceVersion;
@@ -28,6 +29,8 @@ pub struct Piece {
     pub store: Option<EntityName>,
     /// Its pre-order, live or not.
     pub preorder: Option<PiecePreorder>,
+    /// What is pinned as its cover.
+    pub pinned: Option<Pinned>,
     sort_value: Option<String>,
 }
 
@@ -73,7 +76,13 @@ impl Piece {
     /// A piece by its own row alone, without what the catalogue and its pre-order add.
     #[must_use]
     pub const fn bare(row: OwnedItemRow) -> Self {
-        Self { row, figure: None, store: None, preorder: None, sort_value: None }
+        Self { row, figure: None, store: None, preorder: None, pinned: None, sort_value: None }
+    }
+
+    /// What stands on its card.
+    #[must_use]
+    pub fn cover(&self, eyes: Eyes) -> Option<Cover> {
+        Cover::of_piece(self.pinned.as_ref(), self.figure.as_ref(), eyes)
     }
 
     /// Where it stands in a listing of that order.
@@ -102,6 +111,7 @@ impl Piece {
             figure,
             store: EntityName::read(row, "shop")?,
             preorder,
+            pinned: Pinned::read(row)?,
             sort_value: row.try_get("sort_value")?,
         })
     }
@@ -254,12 +264,13 @@ fn select(from: Reading<'_>, sort: Sorted) -> QueryBuilder<'_, Postgres> {
     query.push(format_args!(
         "SELECT {}, {}, st.id AS shop_id, st.name AS shop_name, st.slug AS shop_slug, \
          p.id AS preorder_id, p.status AS preorder_status_, p.release_date_current AS preorder_release, \
-         p.release_date_precision AS preorder_release_precision, {} \
+         p.release_date_precision AS preorder_release_precision, {}, {} \
          FROM owned_items AS o LEFT JOIN figures AS f ON f.id = o.figure_id {} \
          LEFT JOIN stores AS st ON st.id = o.store_id \
          LEFT JOIN preorders AS p ON p.owned_item_id = o.id",
         own.join(", "),
         FigureSummary::COLUMNS,
+        Pinned::column("o"),
         sort.column(),
         FigureSummary::JOINS,
     ));

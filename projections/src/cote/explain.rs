@@ -16,6 +16,8 @@ pub struct Part {
     pub piece_id: Uuid,
     /// What it is called; none where the viewer hides it, and while the catalogue has yet to hear of it.
     pub figure_name: Option<String>,
+    /// Whether it is not safe for work.
+    pub is_nsfw: bool,
     /// What backs its worth, and that.
     pub value: Option<(Tier, Currency, Decimal)>,
     /// What it cost; none where nobody says. A gift without a price cost nothing, in no currency.
@@ -32,6 +34,7 @@ pub struct Part {
 struct Row {
     piece_id: Uuid,
     figure_name: Option<String>,
+    is_nsfw: bool,
     tier: Option<String>,
     value: Option<Decimal>,
     currency: Option<String>,
@@ -49,6 +52,7 @@ struct Row {
 pub async fn parts(pool: &PgPool, user: UserId, hide_nsfw: bool) -> sqlx::Result<Vec<Part>> {
     let sql = format!(
         "WITH {COUNTED} SELECT c.piece_id, CASE WHEN NOT ($2 AND c.is_nsfw) THEN f.name END AS figure_name, \
+             coalesce(c.is_nsfw, false) AS is_nsfw, \
              c.tier, c.value, c.currency, c.price, c.price_currency, c.rate, c.purchase_date, c.added_on \
          FROM counted AS c LEFT JOIN figures AS f ON f.id = c.figure_id ORDER BY c.piece_id"
     );
@@ -63,6 +67,7 @@ pub async fn parts(pool: &PgPool, user: UserId, hide_nsfw: bool) -> sqlx::Result
                 .price
                 .map(|price| (price, row.price_currency.as_deref().and_then(|code| code.parse().ok()))),
             figure_name: row.figure_name,
+            is_nsfw: row.is_nsfw,
             rate: row.rate,
             purchase_date: row.purchase_date,
             added_on: row.added_on,
@@ -89,6 +94,7 @@ struct SoldRow {
     sold_currency: String,
     piece_id: Uuid,
     figure_name: Option<String>,
+    is_nsfw: bool,
     price: Option<Decimal>,
     price_currency: Option<String>,
     rate: Option<Decimal>,
@@ -104,6 +110,7 @@ pub async fn sold_parts(pool: &PgPool, user: UserId, hide_nsfw: bool) -> sqlx::R
     let rows: Vec<SoldRow> = sqlx::query_as(
         "SELECT coalesce(p.sold_on, p.archived_on) AS day, p.sold_amount, p.sold_currency, p.piece_id, \
              CASE WHEN NOT ($2 AND f.is_nsfw) THEN f.name END AS figure_name, \
+             coalesce(f.is_nsfw, false) AS is_nsfw, \
              CASE WHEN p.price_amount IS NULL AND p.is_gift THEN 0 ELSE p.price_amount END AS price, \
              CASE WHEN p.price_amount IS NOT NULL THEN p.price_currency END AS price_currency, \
              CASE WHEN p.price_amount IS NULL THEN NULL WHEN p.price_currency = 'EUR' THEN 1 \
@@ -124,6 +131,7 @@ pub async fn sold_parts(pool: &PgPool, user: UserId, hide_nsfw: bool) -> sqlx::R
             part: Part {
                 piece_id: row.piece_id,
                 figure_name: row.figure_name,
+                is_nsfw: row.is_nsfw,
                 value: None,
                 price: row
                     .price

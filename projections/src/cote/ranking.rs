@@ -5,6 +5,7 @@ use super::worth::Tier;
 use crate::collection::keyset::Sorted;
 use crate::collection::{InvalidKey, ListError, ListKey};
 use crate::figures::summary::FigureSummary;
+use crate::pictures::{Cover, Eyes, Pinned};
 use crate::statistics::rates_of;
 use chrono::NaiveDate;
 use domain::ids::UserId;
@@ -98,6 +99,8 @@ pub struct Ranked {
     pub piece_id: Uuid,
     /// What it is a copy of; none while the catalogue's read model has yet to hear of it.
     pub figure: Option<FigureSummary>,
+    /// What is pinned as its cover.
+    pub pinned: Option<Pinned>,
     /// What backs its worth, and that.
     pub value: Option<(Tier, Currency, Decimal)>,
     /// What it cost; none where nobody says. A gift without a price cost nothing, in no currency.
@@ -110,6 +113,12 @@ pub struct Ranked {
 }
 
 impl Ranked {
+    /// What stands on its card.
+    #[must_use]
+    pub fn cover(&self, eyes: Eyes) -> Option<Cover> {
+        Cover::of_piece(self.pinned.as_ref(), self.figure.as_ref(), eyes)
+    }
+
     /// Where it stands in a listing of that order.
     #[must_use]
     pub fn key(&self, order: CoteOrder) -> ListKey {
@@ -129,6 +138,7 @@ impl Ranked {
                 Some(_) => Some(FigureSummary::read(row)?),
                 None => None,
             },
+            pinned: Pinned::read(row)?,
             value: value(),
             price: price.map(|price| (price, price_currency.as_deref().and_then(|code| code.parse().ok()))),
             rate: row.try_get("rate")?,
@@ -182,12 +192,14 @@ pub async fn ranking(
     }
     query.push(sort.order("r.piece_id", order.descending)).push(" LIMIT ").push_bind(limit);
     query.push(format_args!(
-        ") SELECT r.piece_id, r.tier, r.value, r.currency, r.price, r.price_currency, r.rate, r.sort_value, {}, \
+        ") SELECT r.piece_id, r.tier, r.value, r.currency, r.price, r.price_currency, r.rate, r.sort_value, {}, {}, \
          (SELECT coalesce(jsonb_agg(jsonb_build_object('day', h.day, 'amount', h.amount::text, \
               'currency', h.currency) ORDER BY h.day), '[]') \
           FROM (SELECT day, amount, currency FROM cote_points WHERE figure_id = r.figure_id \
                 ORDER BY day DESC LIMIT {MOST_POINTS}) AS h) AS history \
-         FROM page AS r LEFT JOIN figures AS f ON f.id = r.figure_id {}",
+         FROM page AS r LEFT JOIN owned_items AS o ON o.id = r.piece_id \
+         LEFT JOIN figures AS f ON f.id = r.figure_id {}",
+        Pinned::column("o"),
         FigureSummary::COLUMNS,
         FigureSummary::JOINS,
     ));

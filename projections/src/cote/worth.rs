@@ -87,20 +87,22 @@ struct Row {
     eur: Option<Decimal>,
 }
 
-/// The pieces of a person that count, in groups.
+/// The pieces of a person that count, in groups; `without_nsfw` leaves out every piece that is not known to be safe for
+/// work.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn worth(pool: &PgPool, user: UserId) -> sqlx::Result<Vec<Group>> {
+pub async fn worth(pool: &PgPool, user: UserId, without_nsfw: bool) -> sqlx::Result<Vec<Group>> {
     let eur = fitting("sum(price * rate)");
     let sql = format!(
         "WITH {COUNTED} SELECT tier, currency, price_currency, price IS NOT NULL AS is_priced, \
              rate IS NOT NULL AS is_frozen, count(*) AS pieces, sum(value) AS value, sum(price) AS price, \
              {eur} AS eur \
-         FROM counted GROUP BY tier, currency, price_currency, price IS NOT NULL, rate IS NOT NULL \
+         FROM counted WHERE NOT ($2 AND is_nsfw IS NOT FALSE) \
+         GROUP BY tier, currency, price_currency, price IS NOT NULL, rate IS NOT NULL \
          ORDER BY tier, currency, price_currency, price IS NOT NULL, rate IS NOT NULL"
     );
-    let rows: Vec<Row> = sqlx::query_as(&sql).bind(user.uuid()).fetch_all(pool).await?;
+    let rows: Vec<Row> = sqlx::query_as(&sql).bind(user.uuid()).bind(without_nsfw).fetch_all(pool).await?;
     Ok(rows.into_iter().map(Group::of).collect())
 }
 

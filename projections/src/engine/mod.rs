@@ -79,7 +79,7 @@ pub use replay::Replayed;
 pub(crate) use rows::row;
 #[doc(hidden)]
 pub use rows::shown;
-pub use rows::{CopyBuffer, Index, Indexed, Key, KeyColumn, Row};
+pub use rows::{Column, CopyBuffer, Index, Indexed, Key, KeyColumn, Row};
 pub use status::{Phase, Skip, Status};
 pub use table::{AnyTable, Table};
 pub use verify::Verified;

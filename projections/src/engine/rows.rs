@@ -25,6 +25,8 @@ pub trait Row: Clone + PartialEq + Send + Sync + 'static {
     const INDEXES: &'static [&'static str];
     /// The column that says whose row it is, where it is somebody's.
     const OWNER: Option<&'static str>;
+    /// What each of `COLUMNS` is cast to when it is written from bound arrays; empty where nothing is.
+    const CASTS: &'static [&'static str];
 
     /// The row's key.
     fn key(&self) -> Self::Key;
@@ -109,6 +111,60 @@ macro_rules! tuple_keys {
 tuple_keys!(A.0, B.1);
 tuple_keys!(A.0, B.1, C.2);
 tuple_keys!(A.0, B.1, C.2, D.3);
+
+/// A column: how many rows' values of it are bound as one array.
+pub trait Column: Sized {
+    /// What turns an element of that array into the column's value; nothing for most.
+    const CAST: &'static str = "";
+
+    /// Binds the values of many rows.
+    ///
+    /// # Errors
+    /// When a value has no binary form.
+    fn bind(values: Vec<&Self>, to: &mut PgArguments) -> Result<(), BoxDynError>;
+}
+
+macro_rules! columns {
+    ($($ty:ty),* $(,)?) => {$(
+        impl Column for $ty {
+            fn bind(values: Vec<&Self>, to: &mut PgArguments) -> Result<(), BoxDynError> {
+                to.add(values)
+            }
+        }
+        impl Column for Option<$ty> {
+            fn bind(values: Vec<&Self>, to: &mut PgArguments) -> Result<(), BoxDynError> {
+                to.add(values)
+            }
+        }
+    )*};
+}
+columns!(
+    Uuid,
+    String,
+    bool,
+    i16,
+    i32,
+    i64,
+    rust_decimal::Decimal,
+    chrono::NaiveDate,
+    chrono::DateTime<chrono::Utc>,
+    Value,
+);
+
+/// `text[]`. `UNNEST` would take an array of arrays apart to the last element, so each is bound as a text.
+impl Column for Vec<String> {
+    const CAST: &'static str = "::text[]";
+
+    fn bind(values: Vec<&Self>, to: &mut PgArguments) -> Result<(), BoxDynError> {
+        to.add(values.into_iter().map(|texts| array_literal(texts)).collect::<Vec<_>>())
+    }
+}
+
+fn array_literal(texts: &[String]) -> String {
+    let escaped = |c: char| matches!(c, '"' | '\\').then_some('\\').into_iter().chain(std::iter::once(c));
+    let quoted = |text: &String| format!("\"{}\"", text.chars().flat_map(escaped).collect::<String>());
+    format!("{{{}}}", texts.iter().map(quoted).collect::<Vec<_>>().join(","))
+}
 
 /// A column that can be indexed: an id that may be absent.
 pub trait Indexed {
@@ -228,7 +284,7 @@ pub fn shown(value: &impl Serialize) -> Value {
 /// }
 /// ```
 /// A column's type is what `sqlx` gives for it: `Uuid`, `String`, `bool`, `i16`, `i32`, `i64`, `Decimal`,
-/// `NaiveDate`, `DateTime<Utc>`, `serde_json::Value`, or an `Option` of these. Key columns are `Uuid`,
+/// `NaiveDate`, `DateTime<Utc>`, `serde_json::Value`, an `Option` of these, or `Vec<String>` for `text[]`. Key columns are `Uuid`,
 /// `String`, `i32`, `i64` or `NaiveDate`, four at most; indexed columns are `Uuid` or `Option<Uuid>` and
 /// need an index in the DDL as well. `owner(user_id)` behind the indexes names the column that says whose row
 /// it is; it needs an index in the DDL, too, and every table of personal rows has one: erasing a person takes
@@ -262,6 +318,10 @@ macro_rules! row {
                 &[$(stringify!($key),)+ $(stringify!($column),)*];
             const KEY: &'static [&'static str] = &[$(stringify!($key)),+];
             const INDEXES: &'static [&'static str] = &[$($(stringify!($index)),+)?];
+            const CASTS: &'static [&'static str] = &[
+                $(<$key_ty as $crate::engine::Column>::CAST,)+
+                $(<$ty as $crate::engine::Column>::CAST,)*
+            ];
             const OWNER: Option<&'static str> = {
                 let column: &[&'static str] = &[$(stringify!($owner))?];
                 column.first().copied()
@@ -302,8 +362,8 @@ macro_rules! row {
                 rows: &[&Self],
                 to: &mut sqlx::postgres::PgArguments,
             ) -> Result<(), sqlx::error::BoxDynError> {
-                $(sqlx::Arguments::add(to, rows.iter().map(|row| &row.$key).collect::<Vec<_>>())?;)+
-                $(sqlx::Arguments::add(to, rows.iter().map(|row| &row.$column).collect::<Vec<_>>())?;)*
+                $($crate::engine::Column::bind(rows.iter().map(|row| &row.$key).collect(), to)?;)+
+                $($crate::engine::Column::bind(rows.iter().map(|row| &row.$column).collect(), to)?;)*
                 Ok(())
             }
 
@@ -328,3 +388,15 @@ macro_rules! row {
     };
 }
 pub(crate) use row;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_is_written_so_that_no_text_can_break_out_of_it() {
+        let texts = ["plain", "", "a,b", "{}", r#"say "hi""#, r"back\slash", "NULL"].map(str::to_owned);
+        assert_eq!(array_literal(&texts), r#"{"plain","","a,b","{}","say \"hi\"","back\\slash","NULL"}"#);
+        assert_eq!(array_literal(&[]), "{}");
+    }
+}

@@ -603,10 +603,16 @@ pub(super) fn upsert<R: Row>(bound: usize) -> String {
     } else {
         format!("UPDATE SET {}", list(rest, ", ", |column| format!("{column} = EXCLUDED.{column}")))
     };
+    let all = columns::<R>("");
+    let (selected, named) = if R::CASTS.iter().all(|cast| cast.is_empty()) {
+        ("*".to_owned(), String::new())
+    } else {
+        let cast = R::COLUMNS.iter().zip(R::CASTS).map(|(column, cast)| format!("{column}{cast}"));
+        (cast.collect::<Vec<_>>().join(", "), format!(" AS new ({all})"))
+    };
     format!(
-        "INSERT INTO {} ({}) SELECT * FROM UNNEST({}) ON CONFLICT ({}) DO {action}",
+        "INSERT INTO {} ({all}) SELECT {selected} FROM UNNEST({}){named} ON CONFLICT ({}) DO {action}",
         R::TABLE,
-        columns::<R>(""),
         parameters(bound, R::COLUMNS.len()),
         list(R::KEY, ", ", str::to_owned),
     )
@@ -708,6 +714,12 @@ mod tests {
         );
         assert_eq!(load_by_keys::<LinkRow>(), "SELECT id, parent, label FROM links WHERE id = ANY($1)");
         assert_eq!(delete_by_keys::<LinkRow>(3), "DELETE FROM links WHERE id = ANY($4)");
+        row! { struct TagRow in "tags", key(id: i32) { words: Vec<String> } }
+        assert_eq!(
+            upsert::<TagRow>(0),
+            "INSERT INTO tags (id, words) SELECT id, words::text[] FROM UNNEST($1, $2) AS new (id, words) \
+             ON CONFLICT (id) DO UPDATE SET words = EXCLUDED.words"
+        );
         row! { struct PairRow in "pairs", key(left: Uuid, right: Uuid) { label: String } }
         assert_eq!(
             load_by_keys::<PairRow>(),

@@ -116,7 +116,7 @@ macro_rules! on_table {
 
 impl Projection for Entities {
     const NAME: &'static str = "entities";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const DDL: &'static str = include_str!("../../../migrations/read-models/entities.sql");
     const READS: &'static [&'static str] = &["entity"];
     type Rows = Rows;

@@ -54,8 +54,8 @@ impl Rows {
         match change {
             FigureEvent::Catalogued(entry) => self.catalogue(id, entry, event),
             FigureEvent::MergedInto { winner_id } => return self.merge(id, winner_id.uuid()),
-            // The market has tables of its own.
-            _ if change.is_of_the_market() => return Ok(()),
+            // The market and photos have tables of their own.
+            _ if change.is_of_the_market() || change.is_of_photos() => return Ok(()),
             _ => {}
         }
         self.figures.change(&id, |row| {
@@ -75,6 +75,11 @@ impl Rows {
                 FigureEvent::Catalogued(_)
                 | FigureEvent::Credited { .. }
                 | FigureEvent::BuyLinksSet { .. }
+                | FigureEvent::PhotosAdded { .. }
+                | FigureEvent::PhotosOrdered { .. }
+                | FigureEvent::PhotoReplaced { .. }
+                | FigureEvent::PrimaryPhotoSet { .. }
+                | FigureEvent::PhotoRemoved { .. }
                 | FigureEvent::MergedInto { .. }
                 | FigureEvent::Absorbed { .. }
                 | FigureEvent::PriceMoved(_)
@@ -103,6 +108,11 @@ impl Rows {
             FigureEvent::Retyped { .. }
             | FigureEvent::MsrpSet { .. }
             | FigureEvent::NsfwMarked { .. }
+            | FigureEvent::PhotosAdded { .. }
+            | FigureEvent::PhotosOrdered { .. }
+            | FigureEvent::PhotoReplaced { .. }
+            | FigureEvent::PrimaryPhotoSet { .. }
+            | FigureEvent::PhotoRemoved { .. }
             | FigureEvent::MergedInto { .. }
             | FigureEvent::Absorbed { .. }
             | FigureEvent::PriceMoved(_)

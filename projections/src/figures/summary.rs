@@ -1,5 +1,6 @@
 //! A figure as it stands beside a piece, a pre-order or a wish.
 
+use crate::pictures::Thumb;
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -55,6 +56,8 @@ pub struct FigureSummary {
     pub msrp_currency: Option<String>,
     pub is_nsfw: bool,
     pub official_image_url: Option<String>,
+    /// The catalogue's photo that stands for it.
+    pub photo: Option<Thumb>,
 }
 
 impl FigureSummary {
@@ -68,7 +71,9 @@ impl FigureSummary {
          (SELECT coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'name', s.name, 'slug', s.slug) \
                                     ORDER BY fs.position), '[]') \
           FROM figure_series AS fs JOIN series AS s ON s.id = fs.series_id \
-          WHERE fs.figure_id = f.id) AS figure_series";
+          WHERE fs.figure_id = f.id) AS figure_series, \
+         (SELECT jsonb_build_object('id', fp.id, 'picture', fp.picture) FROM figure_photos AS fp \
+          WHERE fp.figure_id = f.id ORDER BY fp.is_primary DESC, fp.position, fp.id LIMIT 1) AS figure_photo";
 
     /// What to join after `figures AS f`.
     pub const JOINS: &'static str = "LEFT JOIN manufacturers AS fm ON fm.id = f.manufacturer_id";
@@ -92,6 +97,7 @@ impl FigureSummary {
             msrp_currency: row.try_get("figure_msrp_currency")?,
             is_nsfw: row.try_get("figure_is_nsfw")?,
             official_image_url: row.try_get("figure_official_image_url")?,
+            photo: row.try_get::<Option<Json<Thumb>>, _>("figure_photo")?.map(|photo| photo.0),
         })
     }
 }

@@ -213,6 +213,18 @@ impl Named {
             | E::PieceProvenanceRecorded { .. }
             | E::PieceValued { .. }
             | E::PieceValuationCleared { .. }
+            | E::PieceCoverPinned { .. }
+            | E::PhotosAdded { .. }
+            | E::PhotosOrdered { .. }
+            | E::PhotoReplaced { .. }
+            | E::PhotoRemoved { .. }
+            | E::PhotoShared { .. }
+            | E::ScanMade { .. }
+            | E::ScanFramesReplaced { .. }
+            | E::ScanRemoved { .. }
+            | E::ScanShared { .. }
+            | E::DocumentAdded { .. }
+            | E::DocumentRemoved { .. }
             | E::PiecesArchived { .. }
             | E::PieceRestored { .. }
             | E::PieceDated { .. }

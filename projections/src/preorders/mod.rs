@@ -2,6 +2,7 @@
 //! `preorder_date_history` every change of `release_date_current`. When a figure's date in the catalogue changes,
 //! the live pre-orders that carried the old one are offered the new one, until their own date changes.
 
+mod dated;
 mod due;
 mod fold;
 mod queries;
@@ -12,6 +13,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use dated::{Dated, dated};
 pub use due::{Upcoming, upcoming};
 pub use queries::{
     Found, Listing, PieceEssentials, PreorderFilter, PreorderOrder, PreorderSort, chapters_of, find, history,

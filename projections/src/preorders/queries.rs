@@ -6,6 +6,7 @@ use crate::collection::{InvalidKey, ListError, ListKey};
 use crate::engine::Row as _;
 use crate::figures::summary::{EntityName, FigureSummary};
 use crate::past::{CHAPTERS, DATE_HISTORY, PIECES, PREORDERS, Reading};
+use crate::pictures::{Cover, Eyes, Pinned};
 use crate::search::Words;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::ids::{FigureId, PieceId, PreorderId, UserId};
@@ -45,6 +46,8 @@ pub struct Found {
     pub figure: Option<FigureSummary>,
     /// Its piece.
     pub piece: PieceEssentials,
+    /// What is pinned as its piece's cover.
+    pub pinned: Option<Pinned>,
     /// Where it was ordered.
     pub store: Option<EntityName>,
 }
@@ -56,7 +59,8 @@ fn select(replaced_by: &str) -> String {
         "SELECT {own}, {replaced_by} AS replaced_by, i.id AS piece_id, i.condition AS piece_condition, \
          i.location AS piece_location, i.purchase_date AS piece_purchase_date, \
          i.archived_at AS piece_archived_at, i.archive_reason AS piece_archive_reason, \
-         i.version AS piece_version, s.id AS shop_id, s.name AS shop_name, s.slug AS shop_slug, {}",
+         i.version AS piece_version, s.id AS shop_id, s.name AS shop_name, s.slug AS shop_slug, {}, {}",
+        Pinned::column("i"),
         FigureSummary::COLUMNS
     )
 }
@@ -70,6 +74,12 @@ fn joins() -> String {
 }
 
 impl Found {
+    /// What stands on its card.
+    #[must_use]
+    pub fn cover(&self, eyes: Eyes) -> Option<Cover> {
+        Cover::of_piece(self.pinned.as_ref(), self.figure.as_ref(), eyes)
+    }
+
     fn read(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             preorder: PreorderRow::read(row)?,
@@ -87,6 +97,7 @@ impl Found {
                 archive_reason: row.try_get("piece_archive_reason")?,
                 version: Version(row.try_get("piece_version")?),
             },
+            pinned: Pinned::read(row)?,
             store: EntityName::read(row, "shop")?,
         })
     }

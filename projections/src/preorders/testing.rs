@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::commands::CatalogueFigure;
 use domain::figure::Details;
 use domain::ids::{CommandId, EventId, FigureId, UserId};
+use domain::picture::{BlobKey, BlurHash, ImageType, Picture};
 use domain::refusal::Refusal;
 use domain::stream::{Metadata, Position, Recorded, StreamId, Version};
 use domain::text::Line;
@@ -123,4 +124,24 @@ impl Log {
 /// The id with that number.
 pub(crate) fn id<T: From<Uuid>>(number: u128) -> T {
     T::from(Uuid::from_u128(number))
+}
+
+/// A picture; another number is another picture.
+pub(crate) fn picture(n: u8) -> Picture {
+    let key = |size: u8| {
+        let mut digest = [0; 32];
+        digest[0] = size;
+        digest[31] = n;
+        BlobKey::of_digest(digest)
+    };
+    Picture {
+        original: key(1),
+        media_type: ImageType::Jpeg,
+        bytes: 1_000,
+        width: 400,
+        height: 300,
+        small: key(2),
+        large: key(3),
+        blurhash: BlurHash::new("LEHV6nWB2yk8pyo0adR*.7kCMdnj").unwrap(),
+    }
 }

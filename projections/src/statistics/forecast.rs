@@ -16,6 +16,8 @@ pub struct Due {
     pub owned_item_id: Uuid,
     /// What it is called; none where the viewer hides it, and while the catalogue has yet to hear of it.
     pub figure_name: Option<String>,
+    /// Whether it is not safe for work.
+    pub is_nsfw: bool,
     /// First day of the period in which it is released.
     pub release_date: Option<NaiveDate>,
     /// `day`, `month` or `year`.
@@ -31,6 +33,7 @@ struct Row {
     id: Uuid,
     owned_item_id: Uuid,
     figure_name: Option<String>,
+    is_nsfw: bool,
     release_date: Option<NaiveDate>,
     release_date_precision: Option<String>,
     currency: String,
@@ -45,6 +48,7 @@ struct Row {
 pub async fn due(pool: &PgPool, user: UserId, hide_nsfw: bool) -> sqlx::Result<Vec<Due>> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT p.id, p.owned_item_id, CASE WHEN NOT ($2 AND f.is_nsfw) THEN f.name END AS figure_name, \
+             coalesce(f.is_nsfw, false) AS is_nsfw, \
              p.release_date_current AS release_date, p.release_date_precision, p.price_currency AS currency, \
              p.price_amount + coalesce(p.shipping_amount, 0) - coalesce(p.deposit_amount, 0) AS balance \
          FROM preorders AS p JOIN owned_items AS o ON o.id = p.owned_item_id \
@@ -62,6 +66,7 @@ pub async fn due(pool: &PgPool, user: UserId, hide_nsfw: bool) -> sqlx::Result<V
             preorder_id: row.id,
             owned_item_id: row.owned_item_id,
             figure_name: row.figure_name,
+            is_nsfw: row.is_nsfw,
             release_date: row.release_date,
             precision: row.release_date_precision,
             currency: row.currency.parse().ok()?,

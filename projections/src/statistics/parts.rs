@@ -26,10 +26,12 @@ pub enum Whole {
 /// One part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// The piece, pre-order or figure.
-    pub id: Uuid,
+    /// The piece, pre-order or figure; none for a figure that the viewer hides.
+    pub id: Option<Uuid>,
     /// What the figure is called; none where the viewer hides it, and while the catalogue has yet to hear of it.
     pub figure_name: Option<String>,
+    /// Whether it is not safe for work.
+    pub is_nsfw: bool,
     /// The day that it counts on.
     pub on: NaiveDate,
     /// How much.
@@ -42,8 +44,9 @@ pub struct Part {
 
 #[derive(sqlx::FromRow)]
 struct Row {
-    id: Uuid,
+    id: Option<Uuid>,
     figure_name: Option<String>,
+    is_nsfw: bool,
     day: NaiveDate,
     amount: Decimal,
     currency: String,
@@ -59,15 +62,16 @@ impl Whole {
     }
 
     fn statement(self) -> String {
-        let name = "CASE WHEN NOT ($2 AND f.is_nsfw) THEN f.name END AS figure_name";
+        let name = "CASE WHEN NOT ($2 AND f.is_nsfw) THEN f.name END AS figure_name, \
+             coalesce(f.is_nsfw, false) AS is_nsfw";
         let in_year = |day: &str| format!("($3::int IS NULL OR extract(year FROM {day}) = $3)");
         let wishes = |id: &str, amount: &str, currency: &str| {
             format!(
-                "SELECT {id} AS id, {name}, (w.created_at AT TIME ZONE 'UTC')::date AS day, {amount} AS amount, \
-                     {currency} AS currency, NULL::numeric AS rate \
+                "SELECT CASE WHEN NOT ($2 AND coalesce(f.is_nsfw, false)) THEN {id} END AS id, {name}, \
+                     (w.created_at AT TIME ZONE 'UTC')::date AS day, {amount} AS amount, {currency} AS currency, NULL::numeric AS rate \
                  FROM wishlist_items AS w LEFT JOIN figures AS f ON f.id = w.figure_id \
                  LEFT JOIN figure_provider_prices AS m ON m.figure_id = w.figure_id \
-                 WHERE w.user_id = $1 AND {amount} IS NOT NULL AND $3::int IS NULL ORDER BY day, id"
+                 WHERE w.user_id = $1 AND {amount} IS NOT NULL AND $3::int IS NULL ORDER BY day, {id}"
             )
         };
         match self {
@@ -124,6 +128,7 @@ pub async fn parts(pool: &PgPool, user: UserId, whole: Whole, hide_nsfw: bool) -
         Some(Part {
             id: row.id,
             figure_name: row.figure_name,
+            is_nsfw: row.is_nsfw,
             on: row.day,
             amount: row.amount,
             currency: row.currency.parse().ok()?,

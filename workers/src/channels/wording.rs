@@ -83,7 +83,10 @@ fn wording(event_type: &str, payload: &Value) -> (String, String) {
             let name = word(payload, "/name");
             (
                 format!("{name} was revoked"),
-                format!("The MangaCollector server {name} that you linked may be used no longer."),
+                format!(
+                    "The MangaCollector server {name} that you linked may be used no longer. {}",
+                    word(payload, "/reason")
+                ),
             )
         }
     }

@@ -7,6 +7,7 @@
 //! | `name` | the name; needed |
 //! | `name_ja` | the description, when it differs from the name: so that the original name is kept |
 //! | `series`, `manufacturer` | entities by name; may be empty |
+//! | `series_mal_id` | the series' number on MyAnimeList, unless it has one |
 //! | `msrp_jpy` | the list price in whole yen; 0 or absent is unknown |
 //! | `release_months` | releases of month precision, `YYYY/MM`; any number of them |
 //!
@@ -14,19 +15,20 @@
 //! others go on. Blank lines are counted and skipped.
 
 use super::runner::Runner;
-use super::{ImportError, Mode, Progress};
+use super::{ImportError, Mode, Progress, later};
 use chrono::NaiveDate;
-use domain::commands::CatalogueFigure;
+use domain::commands::{CatalogueFigure, Identified, IdentifySeries};
 use domain::dates::{Precision, ReleaseDate};
 use domain::figure::{Details, FigureType};
 use domain::ids::FigureId;
 use domain::money::{Amount, Currency, Money};
+use domain::refusal::Code;
 use domain::stream::Position;
 use domain::text::{Line, Name, Prose, TextError};
 use event_store::EventStore;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// Under which the ids of imported figures are derived. Changing it would double everybody's next import.
@@ -51,6 +53,11 @@ pub struct CatalogueReport {
     pub broken: Vec<BrokenLine>,
     /// Lines without anything on them.
     pub blank: usize,
+    /// Series that got their number on MyAnimeList, or would.
+    pub series_identified: usize,
+    /// Lines whose series has another number already, which stays, or whose number cannot be; in order. Their figures
+    /// count as if they had named none.
+    pub series_left: Vec<BrokenLine>,
     /// Read models at this position show the import; absent in a dry run.
     #[serde(skip)]
     pub position: Option<Position>,
@@ -73,6 +80,7 @@ struct RawFigure {
     name: Option<String>,
     name_ja: Option<String>,
     series: Option<String>,
+    series_mal_id: Option<i64>,
     manufacturer: Option<String>,
     msrp_jpy: Option<i64>,
     #[serde(default)]
@@ -121,7 +129,38 @@ pub async fn import(
     }
     report.broken.sort_by_key(|b| b.line);
     report.position = ran.position;
+    identify(&runner, read.series, &mut report).await?;
     Ok(report)
+}
+
+/// Gives series their numbers, once their figures have brought them into being.
+async fn identify(
+    runner: &Runner<'_>,
+    series: Vec<(usize, IdentifySeries)>,
+    report: &mut CatalogueReport,
+) -> Result<(), ImportError> {
+    let commands: Vec<IdentifySeries> = series.iter().map(|(_, command)| command.clone()).collect();
+    let ran = runner.run(&commands, IdentifySeries::streams, &|_| {}).await?;
+    report.position = later(report.position, ran.position);
+    for ((line, _), outcome) in series.into_iter().zip(ran.outcomes) {
+        match outcome {
+            Ok(Identified::Before) => {}
+            Ok(Identified::Now) => report.series_identified += 1,
+            Ok(Identified::Otherwise(mal_id)) => {
+                let reason = format!("series_mal_id: the series has the number {mal_id}, which stays");
+                report.series_left.push(BrokenLine { line, reason });
+            }
+            // A rehearsal brings no series into being.
+            Err(refusal) if runner.mode == Mode::DryRun && refusal.code == Code::EntityNotFound => {
+                report.series_identified += 1;
+            }
+            Err(refusal) => {
+                let reason = format!("series_mal_id: {}", refusal.detail);
+                report.series_left.push(BrokenLine { line, reason });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A file, read: what each line asks for.
@@ -132,6 +171,8 @@ struct Read {
     /// Lines that repeat an earlier one word for word.
     repeated: usize,
     figures: Vec<(usize, CatalogueFigure)>,
+    /// What the lines say of their series, each thing once.
+    series: Vec<(usize, IdentifySeries)>,
     broken: Vec<BrokenLine>,
 }
 
@@ -139,6 +180,7 @@ fn read(file: &[u8], types: &[String]) -> Read {
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let mut read = Read::default();
     let mut seen: HashMap<FigureId, (usize, &[u8])> = HashMap::new();
+    let mut named: HashSet<(Name, i64)> = HashSet::new();
     let mut lines: Vec<&[u8]> = file.split(|b| *b == b'\n').collect();
     // The last line break ends a line; it does not begin another.
     if lines.last().is_some_and(|l| l.is_empty()) {
@@ -153,10 +195,15 @@ fn read(file: &[u8], types: &[String]) -> Read {
             continue;
         }
         match figure_of(bytes, types) {
-            Ok(figure) => match seen.get(&figure.figure_id) {
+            Ok((figure, series)) => match seen.get(&figure.figure_id) {
                 None => {
                     seen.insert(figure.figure_id, (line, bytes));
                     read.figures.push((line, figure));
+                    if let Some(series) = series
+                        && named.insert((series.name.clone(), series.mal_id))
+                    {
+                        read.series.push((line, series));
+                    }
                 }
                 Some((_, same)) if *same == bytes => read.repeated += 1,
                 Some((earlier, _)) => read.broken.push(BrokenLine {
@@ -170,8 +217,8 @@ fn read(file: &[u8], types: &[String]) -> Read {
     read
 }
 
-/// The figure that a line describes, or what is wrong with the line.
-fn figure_of(bytes: &[u8], types: &[String]) -> Result<CatalogueFigure, String> {
+/// The figure that a line describes and what it says of its series, or what is wrong with the line.
+fn figure_of(bytes: &[u8], types: &[String]) -> Result<(CatalogueFigure, Option<IdentifySeries>), String> {
     if bytes.len() > LONGEST_LINE {
         return Err(format!("the line is longer than {} KiB", LONGEST_LINE / 1024));
     }
@@ -190,10 +237,12 @@ fn figure_of(bytes: &[u8], types: &[String]) -> Result<CatalogueFigure, String> 
     }
     let name: Name = needed("name", raw.name.as_deref().unwrap_or_default())?;
     let manufacturer = optional("manufacturer", raw.manufacturer.as_deref())?;
-    let series = optional("series", raw.series.as_deref())?;
+    let series: Option<Name> = optional("series", raw.series.as_deref())?;
+    let identified =
+        series.clone().zip(raw.series_mal_id).map(|(name, mal_id)| IdentifySeries { name, mal_id });
     let name_ja: Option<Name> = optional("name_ja", raw.name_ja.as_deref())?;
     let description = name_ja.filter(|n| *n != name).and_then(|n| Prose::new(n.as_str()).ok());
-    Ok(CatalogueFigure {
+    let figure = CatalogueFigure {
         figure_id: figure_id(&line, &number),
         name,
         figure_type: figure_type(line.as_str(), types)?,
@@ -209,7 +258,8 @@ fn figure_of(bytes: &[u8], types: &[String]) -> Result<CatalogueFigure, String> 
         is_nsfw: false,
         buy_links: Vec::new(),
         imported_as: Some((line, number)),
-    })
+    };
+    Ok((figure, identified))
 }
 
 /// The id that a figure of this line and number has in every installation.
@@ -283,7 +333,7 @@ mod tests {
     }
 
     fn one(json: &str) -> Result<CatalogueFigure, String> {
-        figure_of(json.as_bytes(), &types())
+        figure_of(json.as_bytes(), &types()).map(|(figure, _)| figure)
     }
 
     #[test]

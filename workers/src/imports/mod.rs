@@ -5,6 +5,7 @@
 
 pub mod backup;
 pub mod catalogue;
+pub(crate) mod kind;
 pub mod mfc;
 mod runner;
 

@@ -6,19 +6,23 @@
 mod delivery_cleanup;
 mod fx_refresh;
 mod lookup_cleanup;
+mod manga_sync;
 mod price_cron;
 mod record_cleanup;
 mod release_cron;
 mod runner;
+mod scan_cleanup;
 mod session_cleanup;
 
 pub use delivery_cleanup::DeliveryCleanup;
 pub use fx_refresh::FxRefresh;
 pub use lookup_cleanup::LookupCleanup;
+pub use manga_sync::MangaSync;
 pub use price_cron::PriceCron;
 pub use record_cleanup::RecordCleanup;
 pub use release_cron::{Clock, ReleaseCron};
 pub use runner::{JobError, Jobs, Ticking};
+pub use scan_cleanup::{PictureNames, ScanCleanup};
 pub use session_cleanup::SessionCleanup;
 
 use async_trait::async_trait;

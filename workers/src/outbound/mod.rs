@@ -169,6 +169,7 @@ impl Outbound {
             .no_proxy()
             .dns_resolver(Arc::new(resolver))
             .redirect(redirect::Policy::custom(redirects))
+            .referer(false)
             .connect_timeout(limits.connect)
             .timeout(limits.whole)
             .build()?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 type Breaker = StateMachine<ConsecutiveFailures<Constant>, ()>;
 
 /// One circuit breaker for each source, in memory: a server that starts anew asks anew.
-pub(super) struct Breakers {
+pub(crate) struct Breakers {
     failures: u32,
     rest: Duration,
     all: Mutex<HashMap<String, Breaker>>,

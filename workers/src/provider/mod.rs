@@ -6,7 +6,8 @@ mod contract;
 mod error;
 mod price;
 
+pub(crate) use breaker::Breakers;
 pub use client::{Options, Provider, ProviderAddress};
-pub use contract::{Product, Store, Version};
+pub use contract::{Product, Store, Version, whole};
 pub use error::{Fault, ProviderError};
 pub use price::{Asked, Dropped};

@@ -1,10 +1,14 @@
 //! Reading a price. Never through a float, and rather not at all than wrong.
 
-use domain::money::rates::CurrencyCode;
-use domain::money::{Amount, MoneyError};
-use rust_decimal::Decimal;
+use domain::figure::Original;
+use domain::money::rates::{CurrencyCode, RateTable};
+use domain::money::{Amount, Currency, Money, MoneyError, rounded};
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+/// Decimal places of a rate that is kept as provenance.
+const RATE_PLACES: u32 = 15;
 
 /// What a store asks, in its own currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +99,37 @@ impl Asked {
         let currency = code.parse().map_err(|_none| Dropped::NotACurrency(shortened(code)))?;
         Ok(Self { amount, currency })
     }
+
+    /// In a currency that amounts are recorded in: a supported one is kept; another one is converted into US dollars,
+    /// rounded once, with the original beside it.
+    ///
+    /// # Errors
+    /// [`Dropped`] where it cannot be converted, or comes to nothing.
+    pub fn in_money(self, rates: Option<&RateTable>) -> Result<(Money, Option<Original>), Dropped> {
+        if let Some(currency) = self.currency.supported() {
+            let money = Money::new(self.amount, currency).map_err(|_error| Dropped::TooPrecise)?;
+            return Ok((money, None));
+        }
+        let code = self.currency;
+        let rates = rates.ok_or_else(|| Dropped::NoRates(code.to_string()))?;
+        let not_quoted = || Dropped::NotQuoted(code.to_string());
+        let exact = rates.convert(self.amount.decimal(), code, Currency::Usd).ok_or_else(not_quoted)?;
+        let rate = rates.convert(Decimal::ONE, code, Currency::Usd).ok_or_else(not_quoted)?;
+        let amount = Amount::new(rounded(exact, Currency::Usd)).map_err(|_error| Dropped::TooLarge)?;
+        if amount == Amount::ZERO {
+            return Err(Dropped::Zero);
+        }
+        let money = Money::new(amount, Currency::Usd).map_err(|_error| Dropped::TooPrecise)?;
+        let original = Original {
+            amount: self.amount,
+            currency: code,
+            rate: rate
+                .round_dp_with_strategy(RATE_PLACES, RoundingStrategy::MidpointAwayFromZero)
+                .normalize(),
+            rate_date: rates.date(),
+        };
+        Ok((money, Some(original)))
+    }
 }
 
 fn number(json: &str) -> Result<Amount, Dropped> {
@@ -184,5 +219,39 @@ mod tests {
         ] {
             assert_eq!(read(price, None), Err(reason), "{price}");
         }
+    }
+
+    fn table() -> RateTable {
+        let quotes = [("USD", "1.1172"), ("HKD", "8.7063"), ("IDR", "18544.2")];
+        let quotes = quotes.map(|(code, rate)| (code.parse().unwrap(), rate.parse().unwrap()));
+        RateTable::new("2026-10-30".parse().unwrap(), quotes).unwrap()
+    }
+    fn converted(amount: &str, currency: &str) -> Result<(String, Option<Original>), &'static str> {
+        let asked = Asked { amount: amount.parse().unwrap(), currency: currency.parse().unwrap() };
+        let table = table();
+        let (money, original) = asked.in_money(Some(&table)).map_err(|dropped| dropped.code())?;
+        Ok((money.to_string(), original))
+    }
+
+    #[test]
+    fn a_supported_currency_is_kept_and_a_quoted_one_becomes_dollars_with_its_provenance() {
+        assert_eq!(converted("12800", "JPY"), Ok(("12800 JPY".to_owned(), None)));
+        let (money, original) = converted("1280", "HKD").unwrap();
+        let original = original.unwrap();
+        // 1280 × 1.1172 ÷ 8.7063 = 164.2495…
+        assert_eq!(money, "164.25 USD");
+        assert_eq!((original.amount.to_string(), original.currency.as_str()), ("1280".to_owned(), "HKD"));
+        assert_eq!(original.rate.to_string(), "0.128320871093346");
+        assert_eq!(original.rate_date.to_string(), "2026-10-30");
+    }
+
+    #[test]
+    fn what_cannot_be_converted_is_dropped() {
+        assert_eq!(converted("1280", "TWD"), Err("currency_not_quoted"));
+        assert_eq!(converted("1280", "XXX"), Err("currency_not_quoted"));
+        assert_eq!(converted("12.5", "JPY"), Err("price_too_precise"));
+        assert_eq!(converted("1", "IDR"), Err("price_zero"));
+        let asked = Asked { amount: "5".parse().unwrap(), currency: "HKD".parse().unwrap() };
+        assert_eq!(asked.in_money(None).map_err(|dropped| dropped.code()), Err("no_rates"));
     }
 }

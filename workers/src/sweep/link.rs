@@ -1,6 +1,6 @@
 //! From a buy link to the page that the provider is asked for.
 
-use crate::provider::Store;
+use crate::provider::{Store, whole};
 use domain::slug::slugify;
 use projections::prices::queries::SoldAt;
 use url::Url;
@@ -44,7 +44,7 @@ impl Stores {
     pub fn find(&self, at: &SoldAt) -> Result<Link<'_>, NoLink> {
         let unknown = || NoLink::StoreUnknown(at.store_name.clone());
         if let Some(url) = whole(&at.path) {
-            let store = self.0.iter().find(|store| has(store, &url)).ok_or_else(unknown)?;
+            let store = self.0.iter().find(|store| store.has(&url)).ok_or_else(unknown)?;
             return Ok(Link { store, url });
         }
         let is_named = |store: &&Store| {
@@ -53,31 +53,14 @@ impl Stores {
                 .any(|name| slugify(name).as_deref() == Some(at.store_slug.as_str()))
         };
         let store = self.0.iter().find(is_named).ok_or_else(unknown)?;
-        let base = base_of(store).ok_or_else(|| NoLink::StoreWithoutAddress(at.store_name.clone()))?;
+        let base = store.base().ok_or_else(|| NoLink::StoreWithoutAddress(at.store_name.clone()))?;
         let url = base.join(&at.path).map_err(|_none| NoLink::NoPage)?;
-        if url.host() == base.host() || has(store, &url) {
+        if url.host() == base.host() || store.has(&url) {
             Ok(Link { store, url })
         } else {
             Err(NoLink::NoPage)
         }
     }
-}
-
-fn whole(text: &str) -> Option<Url> {
-    let url: Url = text.parse().ok()?;
-    (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
-}
-
-fn base_of(store: &Store) -> Option<Url> {
-    let named = store.url.as_deref().and_then(whole);
-    named.or_else(|| whole(&format!("https://{}/", store.hosts.first()?)))
-}
-
-fn has(store: &Store, url: &Url) -> bool {
-    let bare = |host: &str| host.trim_start_matches("www.").to_ascii_lowercase();
-    let Some(host) = url.host_str().map(bare) else { return false };
-    store.hosts.iter().any(|one| bare(one) == host)
-        || base_of(store).and_then(|base| base.host_str().map(bare)) == Some(host)
 }
 
 #[cfg(test)]

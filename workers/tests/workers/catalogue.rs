@@ -102,3 +102,38 @@ async fn two_imports_at_once_add_each_figure_once() {
     assert_eq!(ledger.count("SELECT count(*) FROM figures").await, 250);
     assert_eq!(ledger.count("SELECT count(*) FROM series").await, 9);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_series_gets_its_number_from_a_line_and_keeps_the_one_it_has() {
+    let ledger = Ledger::new().await;
+    let types = ledger.types().await;
+    let line = |number: u32, series: &str, mal_id: &str| {
+        format!(
+            "{{\"number\": \"{number}\", \"line\": \"scale\", \"name\": \"F{number}\", \"series\": \"{series}\", \
+             \"series_mal_id\": {mal_id}}}\n"
+        )
+    };
+    let file = [
+        line(1, "Tides of Cobalt", "21"),
+        line(2, "Tides of Cobalt", "21"),
+        line(3, "TIDES of cobalt", "22"),
+        line(4, "Hollow Tide", "null"),
+        line(5, "Paper Moon", "-5"),
+    ]
+    .concat();
+    let rehearsed = import(&ledger.store, &types, file.as_bytes(), Mode::DryRun, &quiet).await.unwrap();
+    assert!(rehearsed.series_identified >= 1 && ledger.head().await.0 == 0);
+    let report = import(&ledger.store, &types, file.as_bytes(), Mode::Append, &quiet).await.unwrap();
+    assert_eq!((report.added, report.series_identified), (5, 1));
+    assert_eq!(report.series_left.iter().map(|left| left.line).collect::<Vec<_>>(), [3, 5]);
+    assert!(report.series_left[0].reason.contains("21, which stays"), "{:?}", report.series_left);
+    assert_eq!(report.position, Some(ledger.head().await));
+    ledger.shown().await;
+    let numbers: Vec<(String, Option<i64>)> =
+        ledger.rows("SELECT slug, mal_id FROM series ORDER BY slug").await;
+    let expected = [("hollow-tide", None), ("paper-moon", None), ("tides-of-cobalt", Some(21))];
+    assert_eq!(numbers, expected.map(|(slug, mal_id)| (slug.to_owned(), mal_id)));
+    let head = ledger.head().await;
+    let again = import(&ledger.store, &types, file.as_bytes(), Mode::Append, &quiet).await.unwrap();
+    assert_eq!((again.series_identified, again.series_left.len(), ledger.head().await), (0, 2, head));
+}

@@ -8,12 +8,15 @@
     reason = "tests"
 )]
 
+mod blobs;
 mod catalogue;
 mod demo;
 mod fx;
 mod jobs;
+mod manga;
 mod mfc;
 mod notify;
+mod pictures;
 mod policies;
 mod policies_stepped;
 mod support;

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
-use operational::notification_deliveries::{self, Attempt, Delivery};
+use operational::notification_deliveries::{self, Attempt, Delivery, Wanted};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -138,6 +138,21 @@ impl From<Attempt> for AttemptView {
     }
 }
 
+/// Everybody's deliveries in a state and by a channel.
+///
+/// # Errors
+/// 422 for states and channels that there are not.
+pub(crate) fn wanted<'a>(state: Option<&'a str>, channel: Option<&str>) -> Result<Wanted<'a>, Problem> {
+    let invalid =
+        |field: &'static str, detail: &'static str| Problem::from(INVALID_FIELD).detail(detail).field(field);
+    if state.is_some_and(|state| !STATES.contains(&state)) {
+        return Err(invalid("state", "one of collecting, pending, delivered, dead, dropped"));
+    }
+    let channel = channel.map(named).transpose();
+    let channel = channel.map_err(|_unknown| invalid("channel", "the name of a channel"))?;
+    Ok(Wanted { user: None, state, channel })
+}
+
 /// What goes out by other channels than the app.
 ///
 /// For admins. The latest first. What was delivered or dropped is kept for thirty days.
@@ -155,22 +170,9 @@ async fn list(
     _admin: AdminUser,
     Query(query): Query<ListDeliveries>,
 ) -> Result<Json<Page<DeliveryView>>, Problem> {
-    let invalid =
-        |field: &'static str, detail: &'static str| Problem::from(INVALID_FIELD).detail(detail).field(field);
-    if query.state.as_deref().is_some_and(|state| !STATES.contains(&state)) {
-        return Err(invalid("state", "one of collecting, pending, delivered, dead, dropped"));
-    }
-    let channel = query.channel.as_deref().map(named).transpose();
-    let channel = channel.map_err(|_unknown| invalid("channel", "the name of a channel"))?;
+    let asked = wanted(query.state.as_deref(), query.channel.as_deref())?;
     let after = query.cursor.map(|cursor| cursor.0);
-    let rows = notification_deliveries::list(
-        &state.pool,
-        query.state.as_deref(),
-        channel,
-        after,
-        query.limit.one_more(),
-    )
-    .await?;
+    let rows = notification_deliveries::list(&state.pool, asked, after, query.limit.one_more()).await?;
     Ok(Json(Page::cut(rows, query.limit, |row| (row.created_at, row.id), Into::into)))
 }
 

@@ -35,6 +35,7 @@ pub struct CoteExplanation {
 #[schema(example = json!({
     "piece_id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b10",
     "figure_name": "Harbour Pilot Mina",
+    "is_nsfw": false,
     "tier": "market",
     "value": {"amount": "19800", "currency": "JPY",
         "rate": {"value": "181.13", "is": "for_one_eur", "date": "2026-11-20", "frozen": false},
@@ -47,6 +48,7 @@ pub struct PieceWorth {
     piece_id: Uuid,
     /// What the figure is called; null for one that is hidden from whoever asks.
     figure_name: Option<String>,
+    is_nsfw: bool,
     /// What backs its worth: `manual`, `market` or `msrp`; null without any.
     tier: Option<&'static str>,
     value: Option<AmountInEur>,
@@ -62,6 +64,7 @@ pub struct PieceSold {
     piece_id: Uuid,
     /// What the figure is called; null for one that is hidden from whoever asks.
     figure_name: Option<String>,
+    is_nsfw: bool,
     /// The day of the sale; that of the archiving where none was stated.
     sold_on: NaiveDate,
     /// At the rate of that day, else at today's.
@@ -134,6 +137,7 @@ impl CoteExplanation {
                 PieceWorth {
                     piece_id: part.piece_id,
                     figure_name: part.figure_name,
+                    is_nsfw: part.is_nsfw,
                     tier: part.value.map(|(tier, ..)| tier.as_str()),
                     compared: worth.is_some() && paid.is_some(),
                     value,
@@ -158,6 +162,7 @@ impl CoteExplanation {
                 PieceSold {
                     piece_id: part.piece_id,
                     figure_name: part.figure_name,
+                    is_nsfw: part.is_nsfw,
                     sold_on: on,
                     brought: AmountInEur {
                         amount: sum(currency, amount),

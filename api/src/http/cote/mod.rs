@@ -218,7 +218,7 @@ async fn read(
 ) -> Result<Json<CoteView>, Problem> {
     let exchange = Exchange::of(&state, &user);
     let (groups, sold) =
-        tokio::try_join!(cote::worth(&state.pool, user.id), cote::sold(&state.pool, user.id))?;
+        tokio::try_join!(cote::worth(&state.pool, user.id, false), cote::sold(&state.pool, user.id))?;
     let all = Reckoning::of(&groups, &sold, exchange.rates());
     let explanation = if query.explain {
         let hide = hides_nsfw(&user);

@@ -7,6 +7,7 @@ use operational::users::User;
 use projections::{
     collection::ListKey,
     cote::{self, CoteOrder, Ranked, SparkPoint},
+    pictures::Eyes,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ use crate::{
     pages::{Cursor, Limit, Page},
     problem::{self, Problem},
     problems,
-    shown::{self, FigureView},
+    shown::{self, CoverView, FigureView},
     state::AppState,
 };
 
@@ -52,6 +53,8 @@ pub(in crate::http) struct RankedView {
     /// The piece.
     id: Uuid,
     figure: Option<FigureView>,
+    /// The picture of its card: what is pinned, else what stands for its figure; null is a placeholder.
+    cover: Option<CoverView>,
     /// What backs its worth: `manual`, `market` or `msrp`; null without any.
     tier: Option<&'static str>,
     value: Option<Sum>,
@@ -92,6 +95,7 @@ fn example_ranked() -> Value {
     json!({
         "id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b10",
         "figure": shown::example_figure(),
+        "cover": null,
         "tier": "market",
         "value": {"currency": "JPY", "amount": "19800"},
         "paid": {"currency": "EUR", "amount": "129.90"},
@@ -130,8 +134,10 @@ impl RankedView {
                 gain: text(gain(value, paid, currency)),
             }
         });
+        let cover = ranked.cover(Eyes::Owner).map(Into::into);
         Self {
             id: ranked.piece_id,
+            cover,
             figure: ranked.figure.map(|figure| FigureView::of(figure, viewer)),
             tier: ranked.value.map(|(tier, ..)| tier.as_str()),
             value: value.map(|(currency, amount)| sum(currency, amount)),

@@ -360,7 +360,7 @@ impl ChangeFigure {
 ///
 /// # Errors
 /// 422 `unknown_figure_type`; when the database does not answer.
-pub(super) async fn known_type(
+pub(in crate::http) async fn known_type(
     state: &AppState,
     code: &str,
     current: Option<&str>,

@@ -2,7 +2,7 @@
 
 mod bodies;
 pub mod prices;
-mod views;
+pub(super) mod views;
 
 use axum::{
     Json,
@@ -11,7 +11,8 @@ use axum::{
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
 };
-use domain::{commands::MergeFigures, ids::FigureId, refusal::Code, stream::Position};
+use chrono::Utc;
+use domain::{commands::MergeFigures, gtin::Gtin, ids::FigureId, refusal::Code, stream::Position};
 use operational::{figure_types, users::User};
 use projections::{
     figures::queries::{self, Filter, Sort},
@@ -22,16 +23,22 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
+pub(super) use self::bodies::{TOO_MANY, UNKNOWN_FIGURE_TYPE, known_type};
+pub(super) use self::views::ListedView;
 use self::{
-    bodies::{ChangeFigure, NewFigure, TOO_MANY, UNKNOWN_FIGURE_TYPE},
-    views::{FacetsView, FoundView, ListedView, Opened, WholeView},
+    bodies::{ChangeFigure, NewFigure},
+    views::{FacetsView, FoundView, InStores, Opened, WholeView},
 };
 use super::entities::{MergeInto, as_id, checked_search, eyes};
+use super::external::FoundProducts;
+use super::manga::badge;
 use crate::{
     answer::{Written, etag},
     extract::{AdminUser, Command, CurrentUser, IfMatch, Path, Query},
     given::{self, CURRENCY_MISSING, INVALID_AMOUNT, INVALID_DATE, INVALID_JAN, UNKNOWN_CURRENCY},
     guard::fresh,
+    neighbours::TOO_MANY_LOOKUPS,
+    outside,
     pages::{Cursor, Limit, Page},
     perform::Caller,
     problem::{self, Kind, Problem},
@@ -40,8 +47,10 @@ use crate::{
 };
 
 /// The read models that these routes are answered from.
-const READS: &[&str] = &["figures", "entities", "collection", "preorders"];
+pub(super) const READS: &[&str] = &["figures", "entities", "collection", "preorders"];
 
+/// How long stores are waited for when a barcode is unknown.
+const STORES_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
 /// There is no such figure.
 const FIGURE_NOT_FOUND: Kind =
     Kind::refusal(Code::FigureNotFound, "there is no such figure in the catalogue");
@@ -49,11 +58,11 @@ const FIGURE_NOT_FOUND: Kind =
 const NOT_ALLOWED: Kind =
     Kind::refusal(Code::NotAllowed, "only the person who added this figure and admins can change it");
 /// The barcode belongs to another figure.
-const JAN_TAKEN: Kind =
+pub(super) const JAN_TAKEN: Kind =
     Kind::refusal(Code::JanTaken, "another figure has this barcode; use the one that figure_id names")
         .on("jan");
 /// The MyFigureCollection id belongs to another figure.
-const MFC_ID_TAKEN: Kind = Kind::refusal(
+pub(super) const MFC_ID_TAKEN: Kind = Kind::refusal(
     Code::MfcIdTaken,
     "another figure has this MyFigureCollection id; use the one that figure_id names",
 )
@@ -82,7 +91,11 @@ const FACTS: &[Kind] = &[
 
 problems!(ListProblems = problem::SIGNED_IN, problem::LISTING, &[INVALID_DATE]);
 problems!(ReadProblems = problem::SIGNED_IN, problem::LISTING, &[FIGURE_NOT_FOUND]);
-problems!(JanProblems = problem::SIGNED_IN, problem::LISTING, &[INVALID_JAN, problem::MISSING_FIELD]);
+problems!(
+    JanProblems = problem::SIGNED_IN,
+    problem::LISTING,
+    &[INVALID_JAN, problem::MISSING_FIELD, TOO_MANY_LOOKUPS],
+);
 problems!(AddProblems = problem::SIGNED_IN, problem::BODY, problem::COMMAND, FACTS);
 problems!(
     ChangeProblems = problem::SIGNED_IN,
@@ -182,7 +195,7 @@ pub struct OpenFigure {
     /// True to see an NSFW figure in spite of hiding them.
     #[serde(default)]
     #[param(required = false, default = false)]
-    confirm_nsfw: bool,
+    pub(super) confirm_nsfw: bool,
 }
 
 /// Which barcode to look for.
@@ -192,6 +205,10 @@ pub struct FindByJan {
     /// The barcode as printed: JAN/EAN-13, EAN-8 or UPC-A. Blanks and hyphens are passed over.
     #[param(example = "4580590123458")]
     jan: String,
+    /// True to have stores asked, too, when the catalogue has no such figure.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    external: bool,
     /// True to see an NSFW figure in spite of hiding them.
     #[serde(default)]
     #[param(required = false, default = false)]
@@ -255,8 +272,9 @@ async fn facets(
 
 /// Finds a figure by its barcode.
 ///
-/// For whoever is signed in. A miss is an answer: `{"figure": null}`. NSFW figures as in
-/// `GET /api/figures/{id}`.
+/// For whoever is signed in. A miss is an answer: `{"figure": null}`. With `external=true` a miss falls through to the
+/// stores of the price provider, for ten seconds at most: `external` holds what they have under the barcode, or says why
+/// nobody could be asked; that is an answer, too. NSFW figures as in `GET /api/figures/{id}`.
 #[utoipa::path(
     get,
     path = "/api/figures/by-jan",
@@ -272,7 +290,27 @@ async fn by_jan(
 ) -> Result<Json<FoundView>, Problem> {
     let jan = given::jan(&query.jan, "jan")?;
     let found = queries::find_by_jan(&state.pool, &jan, eyes(&viewer)).await?;
-    Ok(Json(FoundView { figure: found.map(|figure| Opened::of(figure, &viewer, query.confirm_nsfw)) }))
+    let external = match &found {
+        None if query.external => Some(in_stores(&state, &viewer, &jan).await?),
+        _ => None,
+    };
+    let figure = found.map(|figure| Opened::of(figure, &viewer, query.confirm_nsfw));
+    Ok(Json(FoundView { figure, external }))
+}
+
+/// What stores have under a barcode. Whatever goes wrong there is told and is no error.
+async fn in_stores(state: &AppState, viewer: &User, jan: &Gtin) -> Result<InStores, Problem> {
+    state.outside.lookups.take(&viewer.id)?;
+    let searched = state.outside.sources.search(jan.as_str(), None, Utc::now());
+    let found = match tokio::time::timeout(STORES_WITHIN, searched).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => return Ok(InStores::failed(&error.into())),
+        Err(_late) => return Ok(InStores::failed(&outside::UNREACHABLE.into())),
+    };
+    // A store that finds by words may give others.
+    let other = |said: &str| Gtin::new(said).is_ok_and(|said| said.normalised() != jan.normalised());
+    let found = FoundProducts::of(found, viewer, state.fx.today().as_ref());
+    Ok(InStores::found(found.only(|product| !product.jan().is_some_and(other))))
 }
 
 /// Adds a figure to the catalogue.
@@ -322,7 +360,9 @@ async fn read(
 ) -> Result<Response, Problem> {
     let figure = queries::find(&state.pool, &id, eyes(&viewer)).await?.ok_or(FIGURE_NOT_FOUND)?;
     let tag = [(header::ETAG, etag(figure.version))];
-    Ok((tag, Json(Opened::of(figure, &viewer, query.confirm_nsfw))).into_response())
+    let manga = badge::of(&state, &viewer, figure.card.id).await?;
+    let opened = Opened::of(figure, &viewer, query.confirm_nsfw).with_manga(manga);
+    Ok((tag, Json(opened)).into_response())
 }
 
 /// Corrects a figure.
@@ -416,7 +456,8 @@ async fn shown(
     state.readable(position, READS, &place_of(id)).await?;
     let figure = queries::find(&state.pool, &id.to_string(), eyes(viewer)).await?.ok_or(FIGURE_NOT_FOUND)?;
     let version = figure.version;
-    Ok((WholeView::of(figure, viewer), version))
+    let manga = badge::of(state, viewer, figure.card.id).await?;
+    Ok((WholeView::of(figure, viewer).with_manga(manga), version))
 }
 
 fn place_of(id: FigureId) -> String {

@@ -247,7 +247,7 @@ async fn prices(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     if charts::wanted(&headers) {
-        return Ok(price_chart::drawn(&state, &viewer, &id).await?.into_response());
+        return Ok(price_chart::drawn(&state, &viewer, &id, query.confirm_nsfw).await?.into_response());
     }
     let figure = queries::find(&state.pool, &id, eyes(&viewer)).await?.ok_or(FIGURE_NOT_FOUND)?;
     if figure.card.is_nsfw && !query.confirm_nsfw && hides_nsfw(&viewer) {

@@ -7,6 +7,7 @@ use operational::{
 };
 use projections::{
     figures::queries::{EntityCount, Facets, Figure, FigureCard},
+    pictures::Cover,
     views::Relation,
 };
 use serde::Serialize;
@@ -14,7 +15,10 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::shown::{EntityRef, example_figure, hides_nsfw};
+use super::super::external::FoundProducts;
+use super::super::manga::badge::BadgeView;
+use crate::problem::Problem;
+use crate::shown::{CoverView, EntityRef, example_figure, hides_nsfw};
 
 /// A figure in a listing.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,6 +41,8 @@ pub struct ListedView {
     msrp_amount: Option<String>,
     msrp_currency: Option<String>,
     official_image_url: Option<String>,
+    /// The picture of its card: the photo that stands for it, else the maker's own; null is a placeholder.
+    cover: Option<CoverView>,
     is_nsfw: bool,
     /// Whether pictures of it are to be blurred for whoever asks.
     blurred: bool,
@@ -46,8 +52,10 @@ pub struct ListedView {
 }
 
 impl ListedView {
-    pub(super) fn of(card: FigureCard, viewer: &User) -> Self {
+    pub(in crate::http) fn of(card: FigureCard, viewer: &User) -> Self {
+        let cover = Cover::of_figure(card.photo.as_ref(), card.official_image_url.as_deref());
         Self {
+            cover: cover.map(Into::into),
             id: card.id,
             slug: card.slug,
             name: card.name,
@@ -95,6 +103,12 @@ pub struct BuyLinkView {
     path: String,
 }
 
+impl From<projections::figures::queries::BuyLink> for BuyLinkView {
+    fn from(link: projections::figures::queries::BuyLink) -> Self {
+        Self { store: link.store.into(), path: link.path }
+    }
+}
+
 /// All that is known of a figure.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Figure, example = example_whole)]
@@ -113,6 +127,8 @@ pub struct WholeView {
     /// The id on MyFigureCollection.
     mfc_id: Option<i64>,
     buy_links: Vec<BuyLinkView>,
+    /// Its series on the manga shelf of whoever asks, as it was last read; null when it is not there.
+    manga: Option<BadgeView>,
     /// Whether whoever asks may change it.
     can_edit: bool,
     created_at: DateTime<Utc>,
@@ -149,11 +165,19 @@ impl GateView {
 
 impl Opened {
     /// The figure as this person sees it; `confirmed` when they asked for it knowing that it is NSFW.
-    pub(super) fn of(figure: Figure, viewer: &User, confirmed: bool) -> Self {
+    pub(in crate::http) fn of(figure: Figure, viewer: &User, confirmed: bool) -> Self {
         if figure.card.is_nsfw && !confirmed && hides_nsfw(viewer) {
             return Self::Gate(GateView::of(&figure));
         }
         Self::Whole(Box::new(WholeView::of(figure, viewer)))
+    }
+
+    /// The same with what the viewer's manga shelf says of it; behind the gate nothing is said.
+    pub(super) fn with_manga(self, manga: Option<BadgeView>) -> Self {
+        match self {
+            Self::Whole(whole) => Self::Whole(Box::new(whole.with_manga(manga))),
+            gate @ Self::Gate(_) => gate,
+        }
     }
 }
 
@@ -162,10 +186,6 @@ impl WholeView {
         let release = |one: projections::figures::queries::Release| ReleaseView {
             release_date: one.release_date,
             release_date_precision: one.release_date_precision,
-        };
-        let link = |one: projections::figures::queries::BuyLink| BuyLinkView {
-            store: one.store.into(),
-            path: one.path,
         };
         Self {
             listed: ListedView::of(figure.card, viewer),
@@ -177,11 +197,19 @@ impl WholeView {
             releases: figure.releases.into_iter().map(release).collect(),
             jan: figure.jan,
             mfc_id: figure.mfc_id,
-            buy_links: figure.buy_links.into_iter().map(link).collect(),
+            buy_links: figure.buy_links.into_iter().map(BuyLinkView::from).collect(),
+            manga: None,
             can_edit: viewer.is_admin || figure.created_by == Some(viewer.id.uuid()),
             created_at: figure.created_at,
             updated_at: figure.updated_at,
         }
+    }
+}
+
+impl WholeView {
+    /// The same with what the viewer's manga shelf says of it.
+    pub(super) fn with_manga(self, manga: Option<BadgeView>) -> Self {
+        Self { manga, ..self }
     }
 }
 
@@ -191,6 +219,29 @@ impl WholeView {
 pub struct FoundView {
     /// The figure, or null when no figure has this barcode.
     pub(super) figure: Option<Opened>,
+    /// What stores have under it; only where they were to be asked and the catalogue has no such figure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) external: Option<InStores>,
+}
+
+/// What stores have under a barcode.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InStores {
+    /// What was found; null when nobody could be asked.
+    found: Option<FoundProducts>,
+    /// Why nobody could be asked: a code of `GET /api/external/search`.
+    code: Option<String>,
+    detail: Option<String>,
+}
+
+impl InStores {
+    pub(super) const fn found(found: FoundProducts) -> Self {
+        Self { found: Some(found), code: None, detail: None }
+    }
+
+    pub(super) fn failed(problem: &Problem) -> Self {
+        Self { found: None, code: Some(problem.code().to_owned()), detail: Some(problem.says().to_owned()) }
+    }
 }
 
 /// A manufacturer, series or character, and how many figures have it.
@@ -314,6 +365,7 @@ fn example_whole() -> Value {
             "mfc_id": null,
             "description": null,
             "buy_links": [{"store": entity(6, "Harbour Hobby", "harbour-hobby"), "path": "/item/4711"}],
+            "manga": null,
             "can_edit": true,
             "created_at": "2026-01-17T09:30:00Z",
             "updated_at": "2026-01-17T09:30:00Z"

@@ -6,7 +6,7 @@ use projections::collection::{self, Archived, LocationFilter, PieceFilter, Piece
 use uuid::Uuid;
 
 use super::{
-    super::as_of::{self, AtTime, PageAsOf, ThingAsOf},
+    super::as_of::{self, OpenAt, PageAsOf, ThingAsOf},
     ListProblems, PIECE_NOT_FOUND, ReadProblems,
     bodies::{ArchivedGiven, ListOwned, StateGiven},
     views::PieceView,
@@ -15,6 +15,7 @@ use crate::shown::hides_nsfw;
 use crate::{
     answer::Written,
     extract::{CurrentUser, Path, Query},
+    gated::Gated,
     pages::Page,
     problem::{INVALID_FIELD, Problem},
     state::AppState,
@@ -81,26 +82,29 @@ pub(super) async fn list(
 
 /// One piece.
 ///
-/// For whoever is signed in; other people's pieces are not found. An NSFW piece is answered also to those
-/// who hide them, marked for blurring. With `as_of`, the piece as it was then, without an `ETag`.
+/// For whoever is signed in; other people's pieces are not found. Of an NSFW piece those who hide them get no
+/// more than `nsfw_gate` until they ask with `confirm_nsfw=true`. With `as_of`, the piece as it was then, without an
+/// `ETag`.
 #[utoipa::path(
     get,
     path = "/api/me/owned/{id}",
     tag = "collection",
     operation_id = "read_owned",
     security(("session" = [])),
-    params(("id" = Uuid, Path, description = "The piece"), AtTime),
-    responses((status = 200, description = "The piece", body = ThingAsOf<PieceView>), ReadProblems)
+    params(("id" = Uuid, Path, description = "The piece"), OpenAt),
+    responses((status = 200, description = "The piece", body = ThingAsOf<Gated<PieceView>>), ReadProblems)
 )]
 pub(super) async fn read(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Path(id): Path<Uuid>,
-    Query(query): Query<AtTime>,
-) -> Result<Written<ThingAsOf<PieceView>>, Problem> {
+    Query(query): Query<OpenAt>,
+) -> Result<Written<ThingAsOf<Gated<PieceView>>>, Problem> {
     let scene = as_of::scene(&state, user.id, query.as_of.as_deref()).await?;
     let from = scene.reading(&state.pool);
     let piece = collection::piece(from, user.id, PieceId(id)).await?.ok_or(PIECE_NOT_FOUND)?;
     let version = piece.version();
-    Ok(ThingAsOf::written(PieceView::of(piece, &user), version, &scene))
+    let nsfw = piece.figure.as_ref().filter(|figure| figure.is_nsfw).map(|figure| (piece.row.id, figure.id));
+    let opened = Gated::of(PieceView::of(piece, &user), nsfw, &user, query.confirm_nsfw);
+    Ok(ThingAsOf::written(opened, version, &scene))
 }

@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use operational::users::{NsfwVisibility, User};
-use projections::collection::Piece;
+use projections::{collection::Piece, pictures::Eyes};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::shown::{self, EntityRef, FigureView};
+use crate::shown::{self, CoverView, EntityRef, FigureView};
 
 /// What a request about many pieces came to.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,8 +60,8 @@ pub struct PieceView {
     origin_from: Option<String>,
     cover_photo_id: Option<Uuid>,
     cover_scan_id: Option<Uuid>,
-    /// The picture of its card; null is a placeholder.
-    cover: Option<String>,
+    /// The picture of its card: what is pinned, else what stands for its figure; null is a placeholder.
+    cover: Option<CoverView>,
     /// Whether its pictures are to be blurred for whoever asks.
     blurred: bool,
     sort_order: i32,
@@ -97,10 +97,10 @@ impl PieceView {
     /// The piece as its owner sees it.
     pub(in crate::http) fn of(piece: Piece, owner: &User) -> Self {
         let (is_owned, acquired_on) = (piece.is_owned(), piece.acquired_on());
+        let cover = piece.cover(Eyes::Owner).map(Into::into);
         let row = piece.row;
         let paid = |amount: Option<_>| amount.map(|a| shown::amount(a, row.price_currency.as_deref()));
-        let (is_nsfw, cover) =
-            piece.figure.as_ref().map_or((false, None), |f| (f.is_nsfw, f.official_image_url.clone()));
+        let is_nsfw = piece.figure.as_ref().is_some_and(|figure| figure.is_nsfw);
         Self {
             id: row.id,
             figure_id: row.figure_id,

@@ -9,7 +9,7 @@ use projections::{
 use uuid::Uuid;
 
 use super::{
-    super::as_of::{self, AtTime, PageAsOf, ThingAsOf},
+    super::as_of::{self, AtTime, OpenAt, PageAsOf, ThingAsOf},
     BreakdownProblems, HistoryProblems, ListProblems, PREORDER_NOT_FOUND, ReadProblems,
     bodies::{ListHistory, ListPreorders},
     detail_in,
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     answer::Written,
     extract::{CurrentUser, Path, Query},
+    gated::Gated,
     pages::Page,
     problem::{INVALID_FIELD, Problem},
     shown::{self, hides_nsfw},
@@ -75,26 +76,28 @@ pub(super) async fn list(
 /// One pre-order.
 ///
 /// For whoever is signed in; other people's pre-orders are not found. Also answers those that were cancelled
-/// and replaced. An NSFW figure is answered also to those who hide them, marked for blurring. With `as_of`, the
-/// pre-order as it was then, without an `ETag`.
+/// and replaced. Of one of an NSFW figure those who hide them get no more than `nsfw_gate` until they ask with
+/// `confirm_nsfw=true`. With `as_of`, the pre-order as it was then, without an `ETag`.
 #[utoipa::path(
     get,
     path = "/api/me/preorders/{id}",
     tag = "pre-orders",
     operation_id = "read_preorder",
     security(("session" = [])),
-    params(("id" = Uuid, Path, description = "The pre-order"), AtTime),
-    responses((status = 200, description = "The pre-order", body = ThingAsOf<PreorderDetail>), ReadProblems)
+    params(("id" = Uuid, Path, description = "The pre-order"), OpenAt),
+    responses((status = 200, description = "The pre-order", body = ThingAsOf<Gated<PreorderDetail>>), ReadProblems)
 )]
 pub(super) async fn read(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Path(id): Path<Uuid>,
-    Query(query): Query<AtTime>,
-) -> Result<Written<ThingAsOf<PreorderDetail>>, Problem> {
+    Query(query): Query<OpenAt>,
+) -> Result<Written<ThingAsOf<Gated<PreorderDetail>>>, Problem> {
     let scene = as_of::scene(&state, user.id, query.as_of.as_deref()).await?;
     let (detail, version) = detail_in(&scene, &state, &user, PreorderId(id)).await?;
-    Ok(ThingAsOf::written(detail, version, &scene))
+    let nsfw = detail.preorder.nsfw();
+    let opened = Gated::of(detail, nsfw, &user, query.confirm_nsfw);
+    Ok(ThingAsOf::written(opened, version, &scene))
 }
 
 /// How a pre-order's release date changed.

@@ -5,6 +5,7 @@ use domain::ids::PreorderId;
 use operational::users::User;
 use projections::{
     figures::summary::EntityName,
+    pictures::Eyes,
     preorders::{
         DateHistoryRow, Found, Lost, PieceEssentials, PreorderRow, countdown, delivery_date, is_live, paid,
     },
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::shown::{self, EntityRef, FigureView};
+use crate::shown::{self, CoverView, EntityRef, FigureView};
 
 /// The piece of a pre-order.
 #[derive(Debug, Serialize, ToSchema)]
@@ -162,6 +163,8 @@ pub struct PreorderView {
     replaced_by: Option<Uuid>,
     /// What is ordered.
     figure: Option<FigureView>,
+    /// The picture of its card: what is pinned on its piece, else what stands for its figure; null is a placeholder.
+    cover: Option<CoverView>,
     /// Its piece.
     owned_item: PreorderPiece,
 }
@@ -180,12 +183,24 @@ pub struct PreorderDetail {
 
 impl PreorderView {
     pub(in crate::http) fn of(found: Found, viewer: &User, today: NaiveDate) -> Self {
+        let cover = found.cover(Eyes::Owner).map(Into::into);
         Self {
             chapter: Chapter::of(found.preorder, found.store, today),
             replaced_by: found.replaced_by.map(PreorderId::uuid),
+            cover,
             figure: found.figure.map(|figure| FigureView::of(figure, viewer)),
             owned_item: found.piece.into(),
         }
+    }
+}
+
+impl PreorderView {
+    /// Its id and its figure's, where that is NSFW.
+    pub(super) fn nsfw(&self) -> Option<(Uuid, Uuid)> {
+        self.figure
+            .as_ref()
+            .filter(|figure| figure.is_nsfw())
+            .map(|_| (self.chapter.id, self.chapter.figure_id))
     }
 }
 
@@ -281,7 +296,7 @@ pub struct BreakdownView {
 
 /// The pre-order in the examples.
 fn example_preorder() -> Value {
-    json!({
+    let mut preorder = json!({
         "id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b20",
         "owned_item_id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b10",
         "figure_id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b02",
@@ -316,14 +331,22 @@ fn example_preorder() -> Value {
         "updated_at": "2026-11-02T08:15:00Z",
         "replaced_by": null,
         "figure": shown::example_figure(),
-        "owned_item": {
-            "id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b10",
-            "condition": null,
-            "location": null,
-            "purchase_date": "2026-10-17",
-            "archived_at": null,
-            "archive_reason": null
-        }
+        "owned_item": example_preorder_piece()
+    });
+    if let Some(members) = preorder.as_object_mut() {
+        members.insert("cover".to_owned(), Value::Null);
+    }
+    preorder
+}
+
+fn example_preorder_piece() -> Value {
+    json!({
+        "id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b10",
+        "condition": null,
+        "location": null,
+        "purchase_date": "2026-10-17",
+        "archived_at": null,
+        "archive_reason": null
     })
 }
 

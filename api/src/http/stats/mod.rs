@@ -54,7 +54,8 @@ pub struct Explain {
     pub explain: bool,
 }
 
-fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+/// Reads a switch of a query: `1` or `0`.
+pub(super) fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     match String::deserialize(deserializer)?.as_str() {
         "1" | "true" => Ok(true),
         "0" | "false" | "" => Ok(false),

@@ -1,5 +1,6 @@
 //! What a figure looks like, in a list and whole.
 
+use crate::pictures::Thumb;
 use crate::views::{EntityRef, Relation, shown_amount};
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
@@ -42,6 +43,9 @@ pub struct FigureCard {
     pub is_nsfw: bool,
     /// The maker's own picture.
     pub official_image_url: Option<String>,
+    /// The catalogue's photo that stands for it.
+    #[serde(skip)]
+    pub photo: Option<Thumb>,
     /// What it is to the viewer.
     pub marker: Option<Relation>,
 }
@@ -115,6 +119,7 @@ pub(super) struct CardRow {
     msrp_currency: Option<String>,
     is_nsfw: bool,
     official_image_url: Option<String>,
+    photo: Option<Json<Thumb>>,
     marker: Option<String>,
     pub(super) sort_name: String,
     pub(super) created_at: DateTime<Utc>,
@@ -150,7 +155,10 @@ pub(super) const CARD: &str = "f.id, f.slug, f.name, f.figure_type, \
       ORDER BY l.position), '[]') FROM figure_characters AS l JOIN characters AS e ON e.id = l.character_id \
       WHERE l.figure_id = f.id) AS characters, \
      f.version_name, f.scale, f.release_date, f.release_date_precision, f.msrp_amount, f.msrp_currency, \
-     f.is_nsfw, f.official_image_url, f.sort_name, f.created_at, ";
+     f.is_nsfw, f.official_image_url, \
+     (SELECT jsonb_build_object('id', c.id, 'picture', c.picture) FROM figure_photos AS c \
+      WHERE c.figure_id = f.id ORDER BY c.is_primary DESC, c.position, c.id LIMIT 1) AS photo, \
+     f.sort_name, f.created_at, ";
 
 /// What a whole figure has beside its card.
 pub(super) const REST: &str = ", 0::bigint AS rank, \
@@ -184,6 +192,7 @@ impl From<CardRow> for FigureCard {
             msrp_currency: row.msrp_currency,
             is_nsfw: row.is_nsfw,
             official_image_url: row.official_image_url,
+            photo: row.photo.map(|photo| photo.0),
             marker: row.marker.as_deref().and_then(Relation::from_word),
         }
     }

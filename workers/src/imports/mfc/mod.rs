@@ -35,6 +35,7 @@ use names::Names;
 use projections::engine::{Projection, Projections};
 use projections::figures::Figures;
 use row::Row;
+pub(crate) use row::without_mark;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;

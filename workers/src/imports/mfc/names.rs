@@ -72,6 +72,68 @@ impl Codes {
     }
 }
 
+/// How two titles differ that are at least nine tenths alike, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Difference {
+    /// In nothing but the spelling of long words.
+    Spelling,
+    /// In more than that: it takes somebody to tell.
+    Unsure,
+    /// In a number or in the edition: they are two figures.
+    Edition,
+}
+
+/// A title, ready to be compared.
+pub struct Title(Form);
+
+impl Title {
+    /// Of a text as it was typed.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(form(&folded(text)))
+    }
+
+    /// The same without another text at its beginning or end, such as its maker's name; none when it is not there or
+    /// nothing would be left.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Option<Self> {
+        let (words, other) = (self.0.words.as_slice(), other.0.words.as_slice());
+        let rest = words.strip_prefix(other).or_else(|| words.strip_suffix(other))?;
+        (!rest.is_empty() && rest.len() < words.len()).then(|| Self(Form::of(rest.to_vec())))
+    }
+
+    /// How alike the two are in hundredths, and how they differ; none below nine tenths.
+    #[must_use]
+    pub fn likeness(&self, other: &Self) -> Option<(u8, Difference)> {
+        let (a, b) = (&self.0, &other.0);
+        if a.words.is_empty() || !are_alike(a, b) {
+            return None;
+        }
+        let apart = strsim::levenshtein(&a.text, &b.text).saturating_mul(100);
+        let apart = apart.div_ceil(a.length.max(b.length).max(1));
+        let percent = u8::try_from(100_usize.saturating_sub(apart)).unwrap_or(0);
+        let difference = if differ_in_spelling_only(&a.words, &b.words) {
+            Difference::Spelling
+        } else if telling(&a.words) == telling(&b.words) {
+            Difference::Unsure
+        } else {
+            Difference::Edition
+        };
+        Some((percent, difference))
+    }
+}
+
+/// The words that tell one figure from another. That a title says `ver` or `set` does not.
+fn telling(words: &[String]) -> Vec<&str> {
+    let tells = |word: &&str| {
+        word.contains(char::is_numeric)
+            || (EDITION_WORDS.contains(word) && !matches!(*word, "ver" | "set" | "edition" | "release"))
+    };
+    let mut telling: Vec<&str> = words.iter().map(String::as_str).filter(tells).collect();
+    telling.sort_unstable();
+    telling
+}
+
 /// Whom a title may mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameMatch {
@@ -95,6 +157,15 @@ struct Form {
     text: String,
     length: usize,
     letters: Letters,
+}
+
+impl Form {
+    fn of(words: Vec<String>) -> Self {
+        let text = words.join(" ");
+        let length = text.chars().count();
+        let letters = Letters::of(&text);
+        Self { words, text, length, letters }
+    }
 }
 
 /// How often each letter stands in a name, letters sharing a few places. Saves most of the comparisons.
@@ -213,10 +284,7 @@ fn form(folded: &str) -> Form {
             word.truncate(3);
         }
     }
-    let text = words.join(" ");
-    let length = text.chars().count();
-    let letters = Letters::of(&text);
-    Form { words, text, length, letters }
+    Form::of(words)
 }
 
 fn are_alike(a: &Form, b: &Form) -> bool {
@@ -323,6 +391,42 @@ mod tests {
     fn what_is_like_nothing_is_unknown() {
         assert_eq!(find(&["Aster"], "Briar Quill"), NameMatch::Unknown);
         assert_eq!(find(&["!!!"], "???"), NameMatch::Unknown);
+    }
+
+    #[test]
+    fn titles_say_how_they_differ() {
+        let likeness = |a: &str, b: &str| Title::new(a).likeness(&Title::new(b));
+        let lantern = "Aster Vale: Midsummer Lantern Ver.";
+        assert_eq!(
+            likeness(lantern, "aster vale midsummer lantern version"),
+            Some((100, Difference::Spelling))
+        );
+        assert_eq!(
+            likeness(lantern, "Aster Vale: Midsumer Lantern Ver.").map(|(_, how)| how),
+            Some(Difference::Spelling)
+        );
+        assert_eq!(
+            likeness("Captain Rem of the Hollow Tide", "Captain Ram of the Hollow Tide").map(|(_, how)| how),
+            Some(Difference::Unsure)
+        );
+        assert_eq!(
+            likeness("Aster Vale: Lantern Festival 2026", "Aster Vale: Lantern Festival 2027"),
+            Some((96, Difference::Edition))
+        );
+        assert_eq!(likeness(lantern, "Briar Quill"), None);
+        assert_eq!(likeness("!!", "??"), None);
+    }
+
+    #[test]
+    fn a_makers_name_around_a_title_is_no_part_of_it() {
+        let maker = Title::new("Tidewater Figures");
+        let bare = Title::new("Maris: Storm Lantern");
+        for title in ["Tidewater Figures Maris: Storm Lantern", "Maris: Storm Lantern (Tidewater Figures)"] {
+            let title = Title::new(title).without(&maker).unwrap();
+            assert_eq!(title.likeness(&bare), Some((100, Difference::Spelling)));
+        }
+        assert!(bare.without(&maker).is_none() && maker.without(&maker).is_none());
+        assert!(bare.without(&Title::new("")).is_none());
     }
 
     /// Every figure of the real catalogue is taken out in turn: its name must not find another one.

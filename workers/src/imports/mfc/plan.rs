@@ -3,9 +3,10 @@
 use super::names::{Codes, NameMatch, Names};
 use super::row::Row;
 use super::table::BadRow;
+use crate::imports::kind::guess;
 use domain::collection::Cost;
 use domain::commands::{CatalogueFigure, ImportRow, PieceFields, RowStatus};
-use domain::figure::{Details, FigureType};
+use domain::figure::Details;
 use domain::ids::{FigureId, UserId};
 use domain::text::{Line, Note, folded};
 use uuid::Uuid;
@@ -61,7 +62,13 @@ pub fn plan(row: &Row, user: UserId, names: &Names, types: &[String]) -> Result<
     let figure = CatalogueFigure {
         figure_id: FigureId(Uuid::new_v5(&NAMESPACE, source.as_str().as_bytes())),
         name,
-        figure_type: figure_type(row, types).map_err(bad)?,
+        figure_type: guess(
+            row.title.as_ref().map_or("", Line::as_str),
+            &row.category,
+            row.scale.as_ref().map(Line::as_str),
+            types,
+        )
+        .map_err(|e| bad(e.to_string()))?,
         manufacturer: None,
         sculptor: None,
         series: Vec::new(),
@@ -131,38 +138,6 @@ fn note(row: &Row, wished: bool) -> Result<Option<Note>, String> {
         return Ok(None);
     }
     Note::new(&lines.join("\n")).map(Some).map_err(|e| format!("Note: {e}"))
-}
-
-/// The type that a row's words point at, when it is on the list; `other` if nothing points anywhere.
-fn figure_type(row: &Row, types: &[String]) -> Result<FigureType, String> {
-    let title = row.title.as_ref().map(|t| folded(t.as_str())).unwrap_or_default();
-    let category = folded(&row.category);
-    let scaled = row.scale.as_ref().is_some_and(|s| s.as_str().starts_with("1/"));
-    let code = if title.contains("nendoroid doll") {
-        "nendoroid_doll"
-    } else if title.contains("nendoroid") || title.contains("ねんどろいど") {
-        "nendoroid"
-    } else if title.contains("figma") {
-        "figma"
-    } else if title.contains("dakimakura") || category.contains("dakimakura") {
-        "dakimakura"
-    } else if title.contains("bishoujo") {
-        "bishoujo"
-    } else if category.contains("model kit") || category.contains("garage kit") {
-        "plamo"
-    } else if category.contains("trading") {
-        "trading"
-    } else if category.contains("statue") {
-        "statue"
-    } else if category.contains("prize") {
-        "prize"
-    } else if scaled {
-        "scale"
-    } else {
-        "other"
-    };
-    let code = if types.iter().any(|t| t == code) { code } else { "other" };
-    Line::new(code).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

@@ -165,7 +165,7 @@ pub fn read(cells: &Cells, unmarked: Option<Currency>) -> Result<Row, BadRow> {
 }
 
 /// A title without the mark of an adult piece, and whether it had one.
-fn without_mark(title: &str) -> (&str, bool) {
+pub(crate) fn without_mark(title: &str) -> (&str, bool) {
     let title = title.trim();
     let marked = title.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("[nsfw"));
     if !marked {

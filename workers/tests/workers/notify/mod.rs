@@ -12,7 +12,7 @@ use crate::support::Ledger;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::UserId;
 use operational::notification_channels::{self, Channel, Destination};
-use operational::notification_deliveries::{self, Delivery, Limits as Claiming, Taken};
+use operational::notification_deliveries::{self, Delivery, Limits as Claiming, Taken, Wanted};
 use operational::notification_settings::{self, Settings};
 use operational::notification_subscriptions::{self, Route};
 use operational::notifications::{self, Kind, Telling};
@@ -145,7 +145,7 @@ impl House {
     }
 
     pub async fn all(&self) -> Vec<Delivery> {
-        notification_deliveries::list(self.pool(), None, None, None, 20_000).await.unwrap()
+        notification_deliveries::list(self.pool(), Wanted::default(), None, 20_000).await.unwrap()
     }
 
     /// How many deliveries are in a state.
