@@ -123,7 +123,7 @@ async fn list(State(state): State<AppState>, who: InPerson) -> Result<Json<Ident
 
 /// Begins to link an identity to one's account.
 ///
-/// For whoever signed in within ten minutes. The person has to go to the address in the answer, with the cookie that comes with it;
+/// For whoever is signed in, since ten minutes at most. The person has to go to the address in the answer, with the cookie that comes with it;
 /// the link is made when they come back.
 #[utoipa::path(
     post,

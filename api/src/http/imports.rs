@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    extract::{FromRequest, Multipart, Request, State},
+    extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State},
     http::{StatusCode, header},
 };
 use domain::{money::Currency, refusal::Code};
@@ -158,9 +158,10 @@ async fn file_of(request: Request) -> Result<Vec<u8>, Problem> {
     let whole = Request::from_parts(parts.clone(), body);
     let bytes = read_body(whole, EXPORT_LIMIT).await?;
     let unreadable = |_| Problem::from(FILE_MISSING);
-    let mut form = Multipart::from_request(Request::from_parts(parts, bytes.into()), &())
-        .await
-        .map_err(|_| Problem::from(FILE_MISSING))?;
+    let mut form = Request::from_parts(parts, bytes.into());
+    // What is in memory already is not measured again, by a smaller limit.
+    DefaultBodyLimit::disable().apply(&mut form);
+    let mut form = Multipart::from_request(form, &()).await.map_err(|_| Problem::from(FILE_MISSING))?;
     while let Some(field) = form.next_field().await.map_err(unreadable)? {
         if field.name() == Some("file") {
             return Ok(field.bytes().await.map_err(unreadable)?.into());

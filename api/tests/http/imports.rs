@@ -49,6 +49,11 @@ async fn a_form_carries_the_export_too() {
     let form = multipart::Form::new().text("file", EXPORT);
     let done = anna.send(Method::POST, "/api/me/import/mfc", |r| r.multipart(form)).await.ok();
     assert_eq!(done["items"].as_array().unwrap().len(), 3);
+    // As large as a body may be, and not only as forms usually may.
+    let long = format!("{EXPORT}{}", "\r\n".repeat(1_500_000));
+    let form = multipart::Form::new().text("file", long);
+    let done = anna.send(Method::POST, "/api/me/import/mfc", |r| r.multipart(form)).await.ok();
+    assert_eq!(done["items"].as_array().unwrap().len(), 3);
     let empty = multipart::Form::new().text("other", "x");
     anna.send(Method::POST, "/api/me/import/mfc", |r| r.multipart(empty)).await.refused_field(
         422,

@@ -9,7 +9,6 @@ use domain::{
     },
     dates::{Precision, ReleaseDate},
     entity::EntityKind,
-    figure::Details,
     ids::{CommandId, FigureId, PieceId, PreorderId, UserId},
     money::{Currency, Money},
     preorder::Status,
@@ -39,23 +38,7 @@ pub async fn run<C: Command>(app: &TestApp, actor: Option<UserId>, command: C) -
 
 /// A figure of the catalogue, to be adjusted.
 pub fn plain(name: &str) -> CatalogueFigure {
-    CatalogueFigure {
-        figure_id: FigureId(Uuid::now_v7()),
-        name: name.parse().unwrap(),
-        figure_type: "scale".parse().unwrap(),
-        manufacturer: None,
-        sculptor: None,
-        series: vec![],
-        characters: vec![],
-        details: Details::default(),
-        releases: vec![],
-        msrp: None,
-        jan: None,
-        mfc_id: None,
-        is_nsfw: false,
-        buy_links: vec![],
-        imported_as: None,
-    }
+    CatalogueFigure::named(FigureId(Uuid::now_v7()), name.parse().unwrap(), "scale".parse().unwrap())
 }
 
 pub async fn figure(app: &TestApp, name: &str) -> String {

@@ -3,7 +3,6 @@
 use chrono::Utc;
 use domain::{
     commands::{CatalogueFigure, EditFigure},
-    figure::Details,
     ids::{CommandId, FigureId, UserId},
     stream::Position,
     world::{Circumstances, Command},
@@ -42,23 +41,7 @@ impl Seed {
     /// The same, with the event's position.
     pub async fn figure_at(&self, name: &str) -> (FigureId, Position) {
         let figure_id = FigureId(Uuid::now_v7());
-        let command = CatalogueFigure {
-            figure_id,
-            name: name.parse().unwrap(),
-            figure_type: "scale".parse().unwrap(),
-            manufacturer: None,
-            sculptor: None,
-            series: Vec::new(),
-            characters: Vec::new(),
-            details: Details::default(),
-            releases: Vec::new(),
-            msrp: None,
-            jan: None,
-            mfc_id: None,
-            is_nsfw: false,
-            buy_links: Vec::new(),
-            imported_as: None,
-        };
+        let command = CatalogueFigure::named(figure_id, name.parse().unwrap(), "scale".parse().unwrap());
         (figure_id, self.run(&command).await)
     }
 

@@ -73,7 +73,7 @@ async fn an_import_from_the_shipped_provider_end_to_end() {
     assert_eq!(stores["items"][0]["name"], "Harbour Hobby");
     let found = alice.get("/api/external/search?q=evening").await.ok();
     let page = found["items"][0]["url"].as_str().unwrap();
-    let unknown = alice.get("/api/figures/by-jan?jan=4580590123458&external=true").await.ok();
+    let unknown = alice.get("/api/figures/by-jan?jan=4580590123458").await.ok();
     assert_eq!(unknown["external"]["found"]["items"][0]["url"], page);
     let shown = alice.post("/api/figures/import", json!({"url": page, "preview": true})).await.ok();
     assert_eq!(shown["proposal"]["msrp_amount"], "129.90");

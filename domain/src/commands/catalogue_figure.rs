@@ -58,6 +58,27 @@ pub struct Catalogued {
 }
 
 impl CatalogueFigure {
+    /// A figure of which nothing else is known, to be filled in.
+    pub fn named(figure_id: FigureId, name: Name, figure_type: FigureType) -> Self {
+        Self {
+            figure_id,
+            name,
+            figure_type,
+            manufacturer: None,
+            sculptor: None,
+            series: Vec::new(),
+            characters: Vec::new(),
+            details: Details::default(),
+            releases: Vec::new(),
+            msrp: None,
+            jan: None,
+            mfc_id: None,
+            is_nsfw: false,
+            buy_links: Vec::new(),
+            imported_as: None,
+        }
+    }
+
     /// The streams it will ask for in any case, to be loaded together.
     pub fn streams(&self) -> Vec<StreamId> {
         let names = [(EntityKind::Manufacturer, &self.manufacturer), (EntityKind::Sculptor, &self.sculptor)]

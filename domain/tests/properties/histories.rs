@@ -9,7 +9,6 @@ use domain::commands::{
     ReplacePreorder, RestorePiece, SetWish, SlipRelease, StepPreorder, Steps, Unwish,
 };
 use domain::dates::{Precision, ReleaseDate};
-use domain::figure::Details;
 use domain::ids::{CommandId, FigureId, PieceId, PreorderId, UserId};
 use domain::money::{Amount, Currency, Money};
 use domain::preorder::{Chapter, Preorder, PreorderEvent, SlipSource, Status};
@@ -270,21 +269,13 @@ impl History {
                 n => vec![When(n * 12, Precision::Month).release()],
             };
             let entry = CatalogueFigure {
-                figure_id: figure(n),
-                name: Name::new("Lantern Girl").unwrap(),
-                figure_type: Line::new("scale").unwrap(),
-                manufacturer: None,
-                sculptor: None,
-                series: vec![],
-                characters: vec![],
-                details: Details::default(),
                 releases,
-                msrp: None,
-                jan: None,
                 mfc_id: Some(i64::from(n) + 1),
-                is_nsfw: false,
-                buy_links: vec![],
-                imported_as: None,
+                ..CatalogueFigure::named(
+                    figure(n),
+                    Name::new("Lantern Girl").unwrap(),
+                    Line::new("scale").unwrap(),
+                )
             };
             assert!(history.ask(&entry).is_some());
         }

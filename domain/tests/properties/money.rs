@@ -6,7 +6,6 @@ use domain::collection::{Collection, Cost};
 use domain::commands::{
     AddPiece, CatalogueFigure, EditPiece, EditPreorder, PieceFields, PlacePreorder, PreorderFields,
 };
-use domain::figure::Details;
 use domain::ids::{CommandId, FigureId, PieceId, PreorderId, UserId};
 use domain::money::rates::{CurrencyCode, RateTable, Rates, Sum};
 use domain::money::{Amount, Currency, Money, rounded};
@@ -205,23 +204,7 @@ const FIGURE: FigureId = FigureId(Uuid::from_u128(0xf1));
 impl Person {
     fn new() -> Self {
         let mut person = Self { streams: Streams::default(), rates: Rates::default(), today: day(), runs: 0 };
-        let figure = CatalogueFigure {
-            figure_id: FIGURE,
-            name: Name::new("Mina").unwrap(),
-            figure_type: Line::new("scale").unwrap(),
-            manufacturer: None,
-            sculptor: None,
-            series: vec![],
-            characters: vec![],
-            details: Details::default(),
-            releases: vec![],
-            msrp: None,
-            jan: None,
-            mfc_id: None,
-            is_nsfw: false,
-            buy_links: vec![],
-            imported_as: None,
-        };
+        let figure = CatalogueFigure::named(FIGURE, Name::new("Mina").unwrap(), Line::new("scale").unwrap());
         assert!(person.does(&figure));
         person
     }

@@ -12,23 +12,7 @@ pub const JAN: &str = "4580590123458";
 pub const UPC: &str = "036000291452";
 
 pub fn new(figure_id: FigureId) -> CatalogueFigure {
-    CatalogueFigure {
-        figure_id,
-        name: name("Lantern Girl"),
-        figure_type: line("scale"),
-        manufacturer: None,
-        sculptor: None,
-        series: vec![],
-        characters: vec![],
-        details: Details::default(),
-        releases: vec![],
-        msrp: None,
-        jan: None,
-        mfc_id: None,
-        is_nsfw: false,
-        buy_links: vec![],
-        imported_as: None,
-    }
+    CatalogueFigure::named(figure_id, name("Lantern Girl"), line("scale"))
 }
 fn new_with(with: impl FnOnce(&mut CatalogueFigure)) -> CatalogueFigure {
     let mut new = new(TEAPOT);

@@ -7,7 +7,7 @@ use domain::commands::{
     BuyLinkByName, CatalogueFigure, FigureFound, ImportProduct, ImportWish, ProductImported, SeenAtStore,
     WishFate, WishImported,
 };
-use domain::figure::{Details, Original, Stock};
+use domain::figure::{Original, Stock};
 use domain::ids::FigureId;
 use domain::money::{Currency, Money};
 use domain::preorder::PreorderEvent;
@@ -21,21 +21,9 @@ fn import_code() -> ClaimCode {
 }
 fn catalogue(id: FigureId) -> CatalogueFigure {
     CatalogueFigure {
-        figure_id: id,
-        name: name("Lantern Girl"),
-        figure_type: line("scale"),
-        manufacturer: None,
-        sculptor: None,
-        series: vec![],
-        characters: vec![],
-        details: Details::default(),
-        releases: vec![],
-        msrp: None,
-        jan: None,
-        mfc_id: None,
-        is_nsfw: false,
         buy_links: vec![BuyLinkByName { store: name("Harbour Hobby"), path: line("/item/1") }],
         imported_as: Some((line("product"), line(NUMBER))),
+        ..CatalogueFigure::named(id, name("Lantern Girl"), line("scale"))
     }
 }
 fn product(id: FigureId) -> ImportProduct {

@@ -143,12 +143,13 @@ fn what_is_pinned_counts_for_its_owner_and_for_others_when_it_is_shared() {
             serde_json::json!({"photo": {"id": thumb(1).id, "picture": picture(1)}, "shared": shared});
         serde_json::from_value(value).unwrap()
     };
-    let official = Some("https://example.com/mina.jpg");
+    let url = "https://example.com/mina.jpg";
+    let official = Some(url);
     let mine = Some(Cover::Photo(thumb(1)));
     assert_eq!(Cover::of_piece(Some(&pinned(false)), None, Eyes::Owner), mine);
     assert_eq!(Cover::of_piece(Some(&pinned(true)), None, Eyes::Other), mine);
     assert_eq!(Cover::of_piece(Some(&pinned(false)), None, Eyes::Other), None);
     assert_eq!(Cover::of_figure(Some(&thumb(2)), official), Some(Cover::Catalogue(thumb(2))));
-    assert_eq!(Cover::of_figure(None, official), Some(Cover::Official(official.unwrap().to_owned())));
+    assert_eq!(Cover::of_figure(None, official), Some(Cover::Official(url.to_owned())));
     assert_eq!(Cover::of_figure(None, None), None);
 }

@@ -3,12 +3,10 @@
 use crate::engine::{Projection, RowSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::commands::CatalogueFigure;
-use domain::figure::Details;
 use domain::ids::{CommandId, EventId, FigureId, UserId};
 use domain::picture::{BlobKey, BlurHash, ImageType, Picture};
 use domain::refusal::Refusal;
 use domain::stream::{Metadata, Position, Recorded, StreamId, Version};
-use domain::text::Line;
 use domain::world::{Circumstances, Command, State, Stop, World};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -101,21 +99,10 @@ impl Log {
     ) -> FigureId {
         let figure_id = FigureId(Uuid::from_u128(0xF0_0000 + self.commands));
         let command = CatalogueFigure {
-            figure_id,
-            name: name.parse().unwrap(),
-            figure_type: "scale".parse().unwrap(),
             manufacturer: maker.map(|name| name.parse().unwrap()),
-            sculptor: None,
             series: series.iter().map(|name| name.parse().unwrap()).collect(),
-            characters: Vec::new(),
-            details: Details::default(),
-            releases: Vec::new(),
-            msrp: None,
-            jan: None,
-            mfc_id: None,
             is_nsfw,
-            buy_links: Vec::new(),
-            imported_as: None::<(Line<60>, Line<60>)>,
+            ..CatalogueFigure::named(figure_id, name.parse().unwrap(), "scale".parse().unwrap())
         };
         self.run(user, &command).figure_id
     }

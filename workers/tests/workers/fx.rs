@@ -10,7 +10,6 @@ use axum::{
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::collection::Cost;
 use domain::commands::{AddPiece, CatalogueFigure, PieceFields};
-use domain::figure::Details;
 use domain::ids::{FigureId, PieceId};
 use domain::money::Currency;
 use domain::money::rates::RateTable;
@@ -457,23 +456,8 @@ async fn a_cost_recorded_after_the_rates_came_keeps_its_rate_whatever_comes_late
     let ledger = Ledger::new().await;
     let fx = Fx::open(&ledger.db.pool).await.unwrap();
     ledger.store.decide_with(fx.watch());
-    let figure = CatalogueFigure {
-        figure_id: FigureId(Uuid::now_v7()),
-        name: "Mina".parse().unwrap(),
-        figure_type: "scale".parse().unwrap(),
-        manufacturer: None,
-        sculptor: None,
-        series: vec![],
-        characters: vec![],
-        details: Details::default(),
-        releases: vec![],
-        msrp: None,
-        jan: None,
-        mfc_id: None,
-        is_nsfw: false,
-        buy_links: vec![],
-        imported_as: None,
-    };
+    let figure =
+        CatalogueFigure::named(FigureId(Uuid::now_v7()), "Mina".parse().unwrap(), "scale".parse().unwrap());
     let figure_id = ledger.execute(user(1), &figure).await.figure_id;
     let buy = async || {
         let cost =

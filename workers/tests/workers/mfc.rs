@@ -1,6 +1,5 @@
 use crate::support::{Ledger, quiet, user};
 use domain::commands::{CatalogueFigure, DeletePieces, FigureFound, RowFate};
-use domain::figure::Details;
 use domain::gtin::Gtin;
 use domain::ids::{FigureId, UserId};
 use domain::text::Line;
@@ -30,21 +29,13 @@ fn fates(report: &MfcReport) -> Vec<&str> {
 
 async fn figure(ledger: &Ledger, n: u128, name: &str, mfc_id: Option<i64>, jan: Option<&str>) -> FigureId {
     let figure = CatalogueFigure {
-        figure_id: FigureId(Uuid::from_u128(n)),
-        name: Line::new(name).unwrap(),
-        figure_type: Line::new("scale").unwrap(),
-        manufacturer: None,
-        sculptor: None,
-        series: vec![],
-        characters: vec![],
-        details: Details::default(),
-        releases: vec![],
-        msrp: None,
         jan: jan.map(|j| Gtin::new(j).unwrap()),
         mfc_id,
-        is_nsfw: false,
-        buy_links: vec![],
-        imported_as: None,
+        ..CatalogueFigure::named(
+            FigureId(Uuid::from_u128(n)),
+            Line::new(name).unwrap(),
+            Line::new("scale").unwrap(),
+        )
     };
     ledger.execute(user(9), &figure).await.figure_id
 }

@@ -4,7 +4,7 @@ use crate::support::Ledger;
 use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use domain::commands::{CatalogueFigure, ObserveMarket, SetWish, Unwish};
-use domain::figure::{Details, Observation, ObservedPrice, ObservedStore, Offer, Stock};
+use domain::figure::{Observation, ObservedPrice, ObservedStore, Offer, Stock};
 use domain::ids::{CommandId, EntityId, FigureId, UserId};
 use domain::money::Money;
 use domain::money::rates::{RateTable, Rates};
@@ -71,24 +71,7 @@ impl Market {
 
     pub async fn figure(&self, name: &str) -> FigureId {
         let figure_id = FigureId(Uuid::now_v7());
-        self.run(&CatalogueFigure {
-            figure_id,
-            name: name.parse().unwrap(),
-            figure_type: "scale".parse().unwrap(),
-            manufacturer: None,
-            sculptor: None,
-            series: Vec::new(),
-            characters: Vec::new(),
-            details: Details::default(),
-            releases: Vec::new(),
-            msrp: None,
-            jan: None,
-            mfc_id: None,
-            is_nsfw: false,
-            buy_links: Vec::new(),
-            imported_as: None,
-        })
-        .await;
+        self.run(&CatalogueFigure::named(figure_id, name.parse().unwrap(), "scale".parse().unwrap())).await;
         figure_id
     }
 

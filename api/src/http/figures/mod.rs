@@ -37,7 +37,6 @@ use crate::{
     extract::{AdminUser, Command, CurrentUser, IfMatch, Path, Query},
     given::{self, CURRENCY_MISSING, INVALID_AMOUNT, INVALID_DATE, INVALID_JAN, UNKNOWN_CURRENCY},
     guard::fresh,
-    neighbours::TOO_MANY_LOOKUPS,
     outside,
     pages::{Cursor, Limit, Page},
     perform::Caller,
@@ -91,11 +90,7 @@ const FACTS: &[Kind] = &[
 
 problems!(ListProblems = problem::SIGNED_IN, problem::LISTING, &[INVALID_DATE]);
 problems!(ReadProblems = problem::SIGNED_IN, problem::LISTING, &[FIGURE_NOT_FOUND]);
-problems!(
-    JanProblems = problem::SIGNED_IN,
-    problem::LISTING,
-    &[INVALID_JAN, problem::MISSING_FIELD, TOO_MANY_LOOKUPS],
-);
+problems!(JanProblems = problem::SIGNED_IN, problem::LISTING, &[INVALID_JAN, problem::MISSING_FIELD],);
 problems!(AddProblems = problem::SIGNED_IN, problem::BODY, problem::COMMAND, FACTS);
 problems!(
     ChangeProblems = problem::SIGNED_IN,
@@ -205,10 +200,9 @@ pub struct FindByJan {
     /// The barcode as printed: JAN/EAN-13, EAN-8 or UPC-A. Blanks and hyphens are passed over.
     #[param(example = "4580590123458")]
     jan: String,
-    /// True to have stores asked, too, when the catalogue has no such figure.
-    #[serde(default)]
-    #[param(required = false, default = false)]
-    external: bool,
+    /// False to have no store asked when the catalogue has no such figure; true to be told why none could be. Unless
+    /// said, stores are asked where a price provider is configured.
+    external: Option<bool>,
     /// True to see an NSFW figure in spite of hiding them.
     #[serde(default)]
     #[param(required = false, default = false)]
@@ -272,9 +266,9 @@ async fn facets(
 
 /// Finds a figure by its barcode.
 ///
-/// For whoever is signed in. A miss is an answer: `{"figure": null}`. With `external=true` a miss falls through to the
-/// stores of the price provider, for ten seconds at most: `external` holds what they have under the barcode, or says why
-/// nobody could be asked; that is an answer, too. NSFW figures as in `GET /api/figures/{id}`.
+/// For whoever is signed in. A miss is an answer: `{"figure": null}`. It falls through to the stores of the price
+/// provider, where one is configured, for ten seconds at most: `external` holds what they have under the barcode, or says
+/// why nobody could be asked; that is an answer, too. `external=false` looks into the catalogue only. NSFW figures as in `GET /api/figures/{id}`.
 #[utoipa::path(
     get,
     path = "/api/figures/by-jan",
@@ -291,7 +285,9 @@ async fn by_jan(
     let jan = given::jan(&query.jan, "jan")?;
     let found = queries::find_by_jan(&state.pool, &jan, eyes(&viewer)).await?;
     let external = match &found {
-        None if query.external => Some(in_stores(&state, &viewer, &jan).await?),
+        None if query.external.unwrap_or_else(|| state.outside.sources.name().is_ok()) => {
+            Some(in_stores(&state, &viewer, &jan).await)
+        }
         _ => None,
     };
     let figure = found.map(|figure| Opened::of(figure, &viewer, query.confirm_nsfw));
@@ -299,18 +295,20 @@ async fn by_jan(
 }
 
 /// What stores have under a barcode. Whatever goes wrong there is told and is no error.
-async fn in_stores(state: &AppState, viewer: &User, jan: &Gtin) -> Result<InStores, Problem> {
-    state.outside.lookups.take(&viewer.id)?;
+async fn in_stores(state: &AppState, viewer: &User, jan: &Gtin) -> InStores {
+    if let Err(too_often) = state.outside.lookups.take(&viewer.id) {
+        return InStores::failed(&too_often);
+    }
     let searched = state.outside.sources.search(jan.as_str(), None, Utc::now());
     let found = match tokio::time::timeout(STORES_WITHIN, searched).await {
         Ok(Ok(found)) => found,
-        Ok(Err(error)) => return Ok(InStores::failed(&error.into())),
-        Err(_late) => return Ok(InStores::failed(&outside::UNREACHABLE.into())),
+        Ok(Err(error)) => return InStores::failed(&error.into()),
+        Err(_late) => return InStores::failed(&outside::UNREACHABLE.into()),
     };
     // A store that finds by words may give others.
     let other = |said: &str| Gtin::new(said).is_ok_and(|said| said.normalised() != jan.normalised());
     let found = FoundProducts::of(found, viewer, state.fx.today().as_ref());
-    Ok(InStores::found(found.only(|product| !product.jan().is_some_and(other))))
+    InStores::found(found.only(|product| !product.jan().is_some_and(other)))
 }
 
 /// Adds a figure to the catalogue.

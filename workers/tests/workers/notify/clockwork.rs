@@ -392,21 +392,9 @@ async fn what_one_unlocks_is_told_once_and_a_rebuild_tells_nothing() {
         .execute(
             alice,
             &CatalogueFigure {
-                figure_id,
-                name: "Mina".parse().unwrap(),
-                figure_type: "scale".parse().unwrap(),
-                manufacturer: None,
-                sculptor: None,
-                series: Vec::new(),
-                characters: Vec::new(),
                 details: domain::figure::Details::default(),
-                releases: Vec::new(),
-                msrp: None,
-                jan: None,
-                mfc_id: None,
                 is_nsfw: true,
-                buy_links: Vec::new(),
-                imported_as: None,
+                ..CatalogueFigure::named(figure_id, "Mina".parse().unwrap(), "scale".parse().unwrap())
             },
         )
         .await;
