@@ -19,10 +19,7 @@ use operational::{
 };
 use serde::{Deserialize, Serialize};
 use time::Duration;
-use tower_sessions::{
-    CachingSessionStore, Expiry, Session, SessionManagerLayer, cookie::SameSite, session, session_store,
-};
-use tower_sessions_moka_store::MokaStore;
+use tower_sessions::{Expiry, Session, SessionManagerLayer, cookie::SameSite, session, session_store};
 use tower_sessions_sqlx_store::PostgresStore;
 use uuid::Uuid;
 
@@ -114,22 +111,14 @@ impl OptionalFromRequestParts<AppState> for InPerson {
     }
 }
 
-/// How many cookies' rows are kept in memory.
-const REMEMBERED: u64 = 10_000;
-
-/// Where sessions are kept. What a cookie leads to may be remembered: it only says which row of `user_sessions` to
-/// ask for, and that one is asked for with every request, so a session that ended elsewhere is over here at once.
-type Kept = CachingSessionStore<MokaStore, PostgresStore>;
-
 /// The layer that gives requests their session.
 ///
 /// # Errors
 /// Never in practice: the table's fixed name is checked as if it were input.
-pub fn layer(state: &AppState) -> Result<SessionManagerLayer<Kept>, String> {
+pub fn layer(state: &AppState) -> Result<SessionManagerLayer<PostgresStore>, String> {
     let (schema, table) = sessions::TABLE;
     let store = PostgresStore::new(state.pool.clone()).with_schema_name(schema)?.with_table_name(table)?;
-    let kept = CachingSessionStore::new(MokaStore::new(Some(REMEMBERED)), store);
-    Ok(SessionManagerLayer::new(kept)
+    Ok(SessionManagerLayer::new(store)
         .with_name(COOKIE)
         .with_http_only(true)
         .with_same_site(SameSite::Lax)

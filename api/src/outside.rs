@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use domain::{ids::UserId, text::HttpUrl};
 use reqwest::{Method, Request};
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use workers::{
     outbound::{Limits, Outbound},
     provider::{self, Provider, ProviderError, whole},
@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     guard::limiter::Limiter,
     neighbours::TOO_MANY_LOOKUPS,
-    problem::{INVALID_FIELD, Kind, Problem},
+    problem::{BUSY, INVALID_FIELD, Kind, Problem},
 };
 
 /// How many questions one person has at once: two batches of wishes.
@@ -30,6 +30,8 @@ const IMAGE_WITHIN: Duration = Duration::from_secs(15);
 const LARGEST_IMAGE: usize = 16 << 20;
 /// How many pasted pages are read at once.
 const PAGES_AT_ONCE: usize = 2;
+/// How long one waits until it is read.
+const PAGE_WAITS: Duration = Duration::from_secs(5);
 /// How long a source rests that failed several times in a row, in seconds.
 const REST: i64 = 300;
 
@@ -117,8 +119,7 @@ pub struct Outside {
     pub sources: Sources,
     /// Questions that one person caused.
     pub lookups: Limiter<UserId>,
-    /// How many pasted pages are read at once.
-    pub pages: Semaphore,
+    pages: Semaphore,
     images: Option<Outbound>,
 }
 
@@ -140,6 +141,19 @@ impl Outside {
             .inspect_err(|error| tracing::error!(%error, "no images can be fetched"))
             .ok();
         Self { provider, sources, lookups, pages: Semaphore::new(PAGES_AT_ONCE), images }
+    }
+
+    /// A place among the few pasted pages that are read at once.
+    ///
+    /// # Errors
+    /// 503 `busy` with `Retry-After` when there is none for five seconds.
+    pub async fn reading_page(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        match tokio::time::timeout(PAGE_WAITS, self.pages.acquire()).await {
+            Ok(permit) => permit.map_err(Problem::internal),
+            Err(_late) => Err(Problem::from(BUSY)
+                .detail("too many pages are being read at once; try again in a moment")
+                .header(axum::http::header::RETRY_AFTER, 5_i64)),
+        }
     }
 
     /// The image at an address that a page of a store names, through the guard.

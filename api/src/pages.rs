@@ -101,6 +101,39 @@ impl<'de, K: DeserializeOwned> Deserialize<'de> for Cursor<K> {
     }
 }
 
+/// How many items of a listing came before: the key of listings that others read, where the sort key of an item would
+/// tell what only its owner is to know. At most 100,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct Offset(u32);
+
+impl Offset {
+    /// At the first item.
+    pub const START: Self = Self(0);
+    /// The farthest.
+    pub const MAX: u32 = 100_000;
+
+    /// How many items.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// One page farther.
+    #[must_use]
+    pub const fn then(self, limit: Limit) -> Self {
+        Self(self.0.saturating_add(limit.0 as u32))
+    }
+}
+
+impl TryFrom<u32> for Offset {
+    type Error = &'static str;
+
+    fn try_from(number: u32) -> Result<Self, Self::Error> {
+        if number <= Self::MAX { Ok(Self(number)) } else { Err("not a cursor") }
+    }
+}
+
 /// One page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Page<T> {

@@ -3,23 +3,31 @@
 //! At most one file of a request is in memory at any time, and only so many requests are let in at once, so that a
 //! thousand uploads take no more memory than a few dozen; the others are told to come again.
 
+mod meter;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::VecDeque, time::Duration};
 
 use axum::{
-    body::Bytes,
+    body::{BodyDataStream, Bytes},
     extract::{DefaultBodyLimit, FromRequest, Multipart, Request, multipart::Field},
     http::{StatusCode, header},
 };
 use domain::picture::{MOST_PICTURE_BYTES, Picture};
+use futures::StreamExt;
+use tokio::time::{Instant, timeout};
 use workers::{
     blobs::BlobError,
     pictures::{Admission, Refused},
 };
 
+use self::meter::Meter;
 use crate::{
     extract::Idempotency,
+    identity::Visitor,
     problem::{
-        BODY_CUT_OFF, BODY_TOO_SLOW, BUSY, Kind, MISSING_FIELD, Problem, UNKNOWN_FIELD,
+        BODY_CUT_OFF, BODY_TOO_LARGE, BODY_TOO_SLOW, BUSY, Kind, MISSING_FIELD, Problem, UNKNOWN_FIELD,
         UNSUPPORTED_MEDIA_TYPE,
     },
     state::AppState,
@@ -29,6 +37,10 @@ use crate::{
 const IDLE: Duration = Duration::from_secs(30);
 /// How long one file may take to arrive.
 const FILE_WITHIN: Duration = Duration::from_secs(300);
+/// How long all of a request may take, making its pictures included.
+const ALL_WITHIN: Duration = Duration::from_secs(900);
+/// How many bytes of a form there may be beside its files, for each of them and for the form.
+const BESIDE_FILES: usize = 16 * 1024;
 /// How much of a refused form is still taken in, and for how long, so that the caller gets to read the refusal instead
 /// of a broken connection.
 const DRAINED: usize = 64 * 1024 * 1024;
@@ -102,7 +114,7 @@ impl From<Refused> for Problem {
         let kind = match refused {
             Refused::Empty | Refused::NotAPicture(_) => NOT_A_PICTURE,
             Refused::TooManyBytes(_) => FILE_TOO_LARGE,
-            Refused::TooLong { .. } | Refused::TooManyPixels { .. } => PICTURE_TOO_LARGE,
+            Refused::TooLong { .. } | Refused::TooManyPixels { .. } | Refused::TooDense => PICTURE_TOO_LARGE,
             Refused::Animated => PICTURE_ANIMATED,
             Refused::CutOff | Refused::Unsupported(_) | Refused::Damaged(_) => PICTURE_DAMAGED,
             Refused::Busy => return busy(),
@@ -164,21 +176,27 @@ pub struct Files {
     form: Multipart,
     taken: Taken,
     count: usize,
-    _admission: Admission,
+    meter: Meter,
+    until: Instant,
+    _admission: Option<Admission>,
 }
 
 impl Files {
     /// Begins to read a form.
     ///
     /// # Errors
-    /// 503 `busy` when too many send files already, 415 when the body is no form.
-    pub async fn begin(state: &AppState, mut request: Request, taken: Taken) -> Result<Self, Problem> {
+    /// 503 `busy` when too many send files already, or whoever it is does, 415 when the body is no form.
+    pub async fn begin(state: &AppState, request: Request, taken: Taken) -> Result<Self, Problem> {
         let is_form = request
             .headers()
             .get(header::CONTENT_TYPE)
             .and_then(|kind| kind.to_str().ok())
             .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/form-data"));
-        let admission = if is_form { state.pictures.admit() } else { None };
+        let admission = match request.extensions().get::<Visitor>() {
+            _ if !is_form => None,
+            Some(Visitor::Known(user)) => state.pictures.admit_person(user.id),
+            _ => state.pictures.admit(),
+        };
         let Some(admission) = admission else {
             drain_body(request).await;
             return Err(match is_form {
@@ -188,10 +206,18 @@ impl Files {
                 }
             });
         };
+        Self::of(request, taken, Some(admission)).await
+    }
+
+    async fn of(request: Request, taken: Taken, admission: Option<Admission>) -> Result<Self, Problem> {
+        let each = usize::try_from(taken.most_bytes).unwrap_or(usize::MAX).saturating_add(BESIDE_FILES);
+        let meter = Meter::new(taken.most.saturating_mul(each).saturating_add(BESIDE_FILES));
+        let mut request = request.map(|body| meter.over(body));
         // Each file is counted below, and so is how many there are.
         DefaultBodyLimit::disable().apply(&mut request);
         let form = Multipart::from_request(request, &()).await.map_err(|_| Problem::from(MALFORMED_FORM))?;
-        Ok(Self { form, taken, count: 0, _admission: admission })
+        let until = Instant::now() + ALL_WITHIN;
+        Ok(Self { form, taken, count: 0, meter, until, _admission: admission })
     }
 
     /// The next file; none when all of the form was read. What it refuses names the file: `file[2]`.
@@ -200,7 +226,8 @@ impl Files {
     /// The refusals in [`FILES`]. The form cannot be read on then.
     pub async fn next(&mut self) -> Result<Option<File>, Problem> {
         let place = format!("{}[{}]", self.taken.field, self.count);
-        let within = tokio::time::timeout(FILE_WITHIN, self.read());
+        let left = self.until.saturating_duration_since(Instant::now());
+        let within = timeout(left.min(FILE_WITHIN), self.read());
         match within.await.unwrap_or_else(|_late| Err(BODY_TOO_SLOW.into())) {
             Ok(Some(file)) => {
                 self.count = self.count.saturating_add(1);
@@ -212,7 +239,11 @@ impl Files {
             }
             Ok(None) => Ok(None),
             Err(problem) => {
+                let overrun = self.meter.overrun();
                 self.drain().await;
+                if let Some(overrun) = overrun {
+                    return Err(Problem::from(MALFORMED_FORM).detail(overrun));
+                }
                 Err(if problem.code() == FILE_TOO_LARGE.code() { problem.field(place) } else { problem })
             }
         }
@@ -221,6 +252,7 @@ impl Files {
     async fn read(&mut self) -> Result<Option<File>, Problem> {
         let taken = self.taken;
         let Some(mut field) = timely(self.form.next_field()).await? else { return Ok(None) };
+        self.meter.something_came();
         if field.name() != Some(taken.field) {
             let name: String = field.name().unwrap_or_default().chars().take(100).collect();
             let detail = format!("the files belong into the field {}", taken.field);
@@ -231,25 +263,16 @@ impl Files {
             return Err(Problem::from(TOO_MANY_FILES).detail(detail).field(taken.field));
         }
         let name = field.file_name().map(str::to_owned);
-        let content = content(&mut field, taken.most_bytes).await?;
+        let content = content(&mut field, taken.most_bytes, &self.meter).await?;
         Ok(Some(File { name, content }))
     }
 
     /// Lets the rest of a refused form come in.
     async fn drain(&mut self) {
-        let rest = async {
-            let mut drained = 0_usize;
-            while let Ok(Some(mut field)) = self.form.next_field().await {
-                while let Ok(Some(chunk)) = field.chunk().await {
-                    drained = drained.saturating_add(chunk.len());
-                    if drained > DRAINED {
-                        return;
-                    }
-                }
-            }
-        };
+        self.meter.drain();
+        let rest = async { while let Ok(Some(_part)) = self.form.next_field().await {} };
         // Whether all of it came does not matter any more.
-        let _ = tokio::time::timeout(DRAINED_FOR, rest).await;
+        let _ = timeout(DRAINED_FOR, rest).await;
     }
 
     /// Refuses what was read, and lets the rest of the form come in.
@@ -265,9 +288,39 @@ pub async fn turned_away(request: Request, problem: Problem) -> Problem {
     problem
 }
 
+/// A file that is the whole body.
+///
+/// # Errors
+/// 413 over `most` bytes, 408 when nothing of it comes for 30 seconds or all of it takes more than 15 minutes, 400 when
+/// it breaks off.
+pub async fn whole(request: Request, most: usize) -> Result<Bytes, Problem> {
+    let mut body = request.into_body().into_data_stream();
+    let read = timeout(ALL_WITHIN, collected(&mut body, most)).await;
+    let read = read.unwrap_or_else(|_late| Err(BODY_TOO_SLOW.into()));
+    if read.is_err() {
+        drain_stream(&mut body).await;
+    }
+    read
+}
+
+async fn collected(body: &mut BodyDataStream, most: usize) -> Result<Bytes, Problem> {
+    let mut whole = Vec::new();
+    while let Some(chunk) = timeout(IDLE, body.next()).await.map_err(|_late| Problem::from(BODY_TOO_SLOW))? {
+        let chunk = chunk.map_err(|_broken| Problem::from(BODY_CUT_OFF))?;
+        if whole.len().saturating_add(chunk.len()) > most {
+            let detail = format!("this route takes at most {most} bytes");
+            return Err(Problem::from(BODY_TOO_LARGE).detail(detail));
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.into())
+}
+
 async fn drain_body(request: Request) {
-    use futures::StreamExt;
-    let mut stream = request.into_body().into_data_stream();
+    drain_stream(&mut request.into_body().into_data_stream()).await;
+}
+
+async fn drain_stream(stream: &mut BodyDataStream) {
     let rest = async {
         let mut drained = 0_usize;
         while let Some(Ok(chunk)) = stream.next().await {
@@ -277,13 +330,14 @@ async fn drain_body(request: Request) {
             }
         }
     };
-    let _ = tokio::time::timeout(DRAINED_FOR, rest).await;
+    let _ = timeout(DRAINED_FOR, rest).await;
 }
 
-async fn content(field: &mut Field<'_>, most: u64) -> Result<Bytes, Problem> {
+async fn content(field: &mut Field<'_>, most: u64, meter: &Meter) -> Result<Bytes, Problem> {
     let mut chunks = VecDeque::new();
     let mut size = 0_usize;
     while let Some(chunk) = timely(field.chunk()).await? {
+        meter.something_came();
         size = size.saturating_add(chunk.len());
         if size as u64 > most {
             return Err(Problem::from(FILE_TOO_LARGE).detail(format!("a file has at most {most} bytes here")));
@@ -300,7 +354,7 @@ async fn content(field: &mut Field<'_>, most: u64) -> Result<Bytes, Problem> {
 async fn timely<T>(
     next: impl Future<Output = Result<T, axum::extract::multipart::MultipartError>>,
 ) -> Result<T, Problem> {
-    match tokio::time::timeout(IDLE, next).await {
+    match timeout(IDLE, next).await {
         Ok(Ok(next)) => Ok(next),
         Ok(Err(error)) => {
             // A form that ends before its end was cut off, whoever did that.

@@ -3,6 +3,7 @@
 use crate::ids::{PhotoId, ScanId};
 use crate::text::Line;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::str::FromStr;
 use thiserror::Error;
 
@@ -236,6 +237,12 @@ impl Picture {
     pub const fn blobs(&self) -> [BlobKey; 3] {
         [self.original, self.small, self.large]
     }
+}
+
+/// What tells the frames of a scan from any others: the SHA-256 of the keys of their originals, in their order.
+pub fn frames_digest(frames: &[Picture]) -> BlobKey {
+    let hash = frames.iter().fold(Sha256::new(), |hash, frame| hash.chain_update(frame.original.digest()));
+    BlobKey::of_digest(hash.finalize().into())
 }
 
 /// A document as it is kept: exactly the bytes that came.

@@ -39,7 +39,7 @@ pub enum State {
 
 impl State {
     /// Raised whenever the shape of a state changes: older snapshots are ignored then.
-    pub const SHAPE: i32 = 4;
+    pub const SHAPE: i32 = 5;
 
     /// The state of a stream without events.
     pub fn empty(stream: &StreamId) -> Self {

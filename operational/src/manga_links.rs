@@ -21,6 +21,9 @@ pub const PROVIDER: &str = "manga";
 /// Why nothing was, since the last time that something was.
 pub const FAILURES: &str = "manga_failure";
 
+/// Under which those who unlink one page wait for each other.
+const FORGET_LOCK: i32 = 0x6d61_6e67;
+
 /// The name of a public page on a MangaCollector server: 1 to 64 of `A-Z`, `a-z`, `0-9`, `.`, `_` and `-`, the first a
 /// letter or digit. Kept as typed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -220,6 +223,12 @@ async fn old_page(tx: &mut PgConnection, user: UserId) -> sqlx::Result<Option<(U
 /// # Errors
 /// Whatever the database reports.
 pub async fn forget_if_unlinked(tx: &mut PgConnection, server: Uuid, slug: &str) -> sqlx::Result<()> {
+    // Of two who leave at once each would still see the other, and nobody would be the last.
+    sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2))")
+        .bind(FORGET_LOCK)
+        .bind(key(server, slug))
+        .execute(&mut *tx)
+        .await?;
     sqlx::query(
         "DELETE FROM external_lookups WHERE provider IN ($1, $2) AND lookup_key = $3 \
          AND NOT EXISTS (SELECT FROM users WHERE manga_server_id = $4 AND manga_slug = $5)",

@@ -55,6 +55,8 @@ pub struct Render {
     pub scan_id: Uuid,
     /// Whose.
     pub user_id: Uuid,
+    /// Of which frames: their digest; none for what was asked for before that was noted.
+    pub frames: Option<String>,
     /// `turntable` or `gsplat`.
     pub kind: String,
     /// `queued`, `running`, `done` or `dead`.
@@ -79,8 +81,16 @@ pub struct Render {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-const COLUMNS: &str = "id, scan_id, user_id, kind, state, progress, attempts, worker, outcome, blob_key, media_type, \
-                       bytes, created_at, finished_at";
+const COLUMNS: &str = "id, scan_id, user_id, frames, kind, state, progress, attempts, worker, outcome, blob_key, \
+                       media_type, bytes, created_at, finished_at";
+
+impl Render {
+    /// Whether it is of the frames with this digest. One of others is of no use any more, as if it were not there.
+    #[must_use]
+    pub fn is_of(&self, frames: &BlobKey) -> bool {
+        self.frames.as_ref().is_none_or(|digest| *digest == frames.to_string())
+    }
+}
 
 /// What [`ask`] came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,13 +103,24 @@ pub enum Asked {
     TooMany,
 }
 
-/// Asks for one. While the same is under way, that is it.
+/// Asks for one of the frames with this digest. While the same is under way, that is it; what is of other frames goes.
 ///
 /// # Errors
 /// Whatever the database reports.
-pub async fn ask(pool: &PgPool, scan: ScanId, user: UserId, kind: RenderKind) -> sqlx::Result<Asked> {
+pub async fn ask(
+    pool: &PgPool,
+    scan: ScanId,
+    frames: &BlobKey,
+    user: UserId,
+    kind: RenderKind,
+) -> sqlx::Result<Asked> {
+    sqlx::query("DELETE FROM renders WHERE scan_id = $1 AND frames <> $2")
+        .bind(scan.uuid())
+        .bind(frames.to_string())
+        .execute(pool)
+        .await?;
     let queued: Option<Render> = sqlx::query_as(&format!(
-        "INSERT INTO renders (id, scan_id, user_id, kind) SELECT $1, $2, $3, $4 \
+        "INSERT INTO renders (id, scan_id, user_id, kind, frames) SELECT $1, $2, $3, $4, $6 \
          WHERE (SELECT count(*) FROM renders WHERE user_id = $3 AND state IN ('queued', 'running')) < $5 \
          ON CONFLICT (scan_id, kind) WHERE state IN ('queued', 'running') DO NOTHING RETURNING {COLUMNS}"
     ))
@@ -108,6 +129,7 @@ pub async fn ask(pool: &PgPool, scan: ScanId, user: UserId, kind: RenderKind) ->
     .bind(user.uuid())
     .bind(kind.as_str())
     .bind(MOST_OF_A_PERSON)
+    .bind(frames.to_string())
     .fetch_optional(pool)
     .await?;
     if let Some(queued) = queued {
@@ -328,6 +350,24 @@ pub async fn fail(
     Ok(failed.rows_affected() > 0)
 }
 
+/// Gives a try back that nothing was wrong with: it does not count, and the render is due at once. Whether the lease was
+/// still the caller's.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn give_back(db: impl PgExecutor<'_>, id: Uuid, lease: Uuid) -> sqlx::Result<bool> {
+    let given = sqlx::query(
+        "UPDATE renders SET lease = NULL, leased_until = NULL, progress = 0, state = 'queued', due_at = now(), \
+             attempts = greatest(attempts - 1, 0) \
+         WHERE id = $1 AND lease = $2 AND state = 'running' AND leased_until > now()",
+    )
+    .bind(id)
+    .bind(lease)
+    .execute(db)
+    .await?;
+    Ok(given.rows_affected() > 0)
+}
+
 /// Has a dead one tried again, from the beginning. Whether it was dead, and the same is not under way.
 ///
 /// # Errors
@@ -345,7 +385,20 @@ pub async fn revive(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool> {
     Ok(revived.rows_affected() > 0)
 }
 
-/// Lets go of everything that was made of a scan: it is no more, or its frames are others now.
+/// Lets go of what was made of other frames of a scan than those with this digest, which it has now.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn drop_of_others(db: impl PgExecutor<'_>, scan: ScanId, frames: &BlobKey) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM renders WHERE scan_id = $1 AND frames IS DISTINCT FROM $2")
+        .bind(scan.uuid())
+        .bind(frames.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Lets go of everything that was made of a scan that is no more.
 ///
 /// # Errors
 /// Whatever the database reports.

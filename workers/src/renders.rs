@@ -73,7 +73,7 @@ pub struct Rendering {
 }
 
 impl Rendering {
-    /// Ends it. What is under way is given back and tried again.
+    /// Ends it. What is under way is given back, due at once, and that was no try.
     pub async fn stop(self) {
         self.cancelled.cancel();
         if let Err(error) = self.task.await
@@ -134,7 +134,7 @@ impl Renders {
             tokio::select! {
                 made = &mut making => break made,
                 () = ending.cancelled() => {
-                    renders::fail(pool, claimed.id, claimed.lease, "the server was stopped", Some(Utc::now())).await?;
+                    renders::give_back(pool, claimed.id, claimed.lease).await?;
                     return Ok(true);
                 }
                 () = tokio::time::sleep(SAID_EVERY) => {

@@ -14,7 +14,7 @@ use domain::{
 };
 use operational::share_links::{Kind as LinkKind, Shared};
 use projections::{
-    collection::{self, ListKey, LocationFilter, Piece, PieceFilter, PieceOrder, PieceSort, PieceState},
+    collection::{self, LocationFilter, Piece, PieceFilter, PieceOrder, PieceSort, PieceState},
     figures::summary::FigureSummary,
     pictures::{Cover, Eyes},
 };
@@ -30,7 +30,7 @@ use crate::{
     extract::{MaybeUser, Path, Query},
     guard::{fresh, links},
     identity::InPerson,
-    pages::{Cursor, Limit},
+    pages::{Cursor, Limit, Offset},
     problem::{self, Kind, Problem},
     problems,
     shown::{self, CoverView, EntityRef, PublicNsfw},
@@ -72,7 +72,7 @@ pub struct ReadCabinet {
     limit: Limit,
     /// Where the page before ended: its `next_cursor`.
     #[param(value_type = Option<String>)]
-    cursor: Option<Cursor<ListKey>>,
+    cursor: Option<Cursor<Offset>>,
 }
 
 /// A piece in a cabinet: what it is, without any amount.
@@ -247,12 +247,13 @@ async fn read(
         hide_nsfw,
         ..PieceFilter::default()
     };
-    let after = query.cursor.as_ref().map(|cursor| &cursor.0);
+    let after = query.cursor.map_or(Offset::START, |cursor| cursor.0);
     let mut pieces =
-        collection::list(&state.pool, owner, &filter, ORDER, after, query.limit.one_more()).await?;
+        collection::list_from(&state.pool, owner, &filter, ORDER, after.get(), query.limit.one_more())
+            .await?;
     let more = pieces.len() > query.limit.get();
     pieces.truncate(query.limit.get());
-    let next_cursor = pieces.last().filter(|_| more).map(|piece| Cursor(piece.key(ORDER)).to_string());
+    let next_cursor = more.then(|| Cursor(after.then(query.limit)).to_string());
     // What the catalogue has yet to tell of may be NSFW.
     let view = |piece: Piece| {
         let cover = piece.cover(Eyes::Other);

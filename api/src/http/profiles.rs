@@ -13,7 +13,7 @@ use operational::{
 use projections::{
     achievements,
     cote::{self, Reckoning},
-    profiles::{self, Card, CardKey, Counts},
+    profiles::{self, Card, Counts},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -23,9 +23,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::achievements::UnlockedView;
 use crate::{
     extract::{MaybeUser, Path, Query},
-    guard::{fresh, noindex},
-    pages::{Cursor, Limit, Page},
-    problem::{self, NOT_FOUND, Problem},
+    guard::{fresh, noindex, open_reads},
+    pages::{Cursor, Limit, Offset, Page},
+    problem::{self, NOT_FOUND, Problem, TOO_MANY_ATTEMPTS},
     problems,
     shown::{DisplayTotal, FigureView, PublicNsfw, example_figure},
     state::AppState,
@@ -34,13 +34,14 @@ use crate::{
 /// The read models that profiles are answered from.
 const READS: &[&str] = &["collection", "preorders", "figures", "achievements", "cote"];
 
-problems!(ReadProblems = problem::LISTING, &[NOT_FOUND]);
+problems!(ReadProblems = problem::LISTING, &[NOT_FOUND, TOO_MANY_ATTEMPTS]);
 
 /// The routes of this resource.
 pub fn routes(state: &AppState) -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(read))
         .layer(from_fn_with_state(fresh::reads(state, READS), fresh::wait))
+        .layer(from_fn_with_state(state.clone(), open_reads::limit))
         .layer(from_fn(noindex::add))
 }
 
@@ -54,7 +55,7 @@ pub struct ReadProfile {
     limit: Limit,
     /// Where the page before ended: `next_cursor` of its `pieces`.
     #[param(value_type = Option<String>)]
-    cursor: Option<Cursor<CardKey>>,
+    cursor: Option<Cursor<Offset>>,
 }
 
 /// What somebody shows of their collection.
@@ -68,7 +69,8 @@ pub struct ProfileView {
     /// What the pieces are worth, in the currency that whoever asks prefers, else in euro, at today's rates. Null
     /// unless `public_profile_show_value` is on.
     value: Option<DisplayTotal>,
-    /// Unlocked, the latest first.
+    /// Unlocked, the latest first. None where NSFW figures are left out and any was ever counted: what they unlocked
+    /// cannot be told from the rest.
     achievements: Vec<UnlockedView>,
     /// The figures of which there are pieces, the latest added first.
     pieces: Page<CardView>,
@@ -146,7 +148,8 @@ async fn value(
 /// Anybody, with an account or without one; an API key needs `collection:read`. Somebody whose profile is off, or who
 /// is suspended, is not found, like somebody who does not exist. Never what was paid, where a thing stands, what was
 /// noted or where it was bought. NSFW figures are left out of everything unless `public_profile_show_nsfw` is on and
-/// whoever asks does not hide them; without an account they are marked for blurring.
+/// whoever asks does not hide them; without an account they are marked for blurring. At most 120 requests at once per
+/// address, and two more a second.
 #[utoipa::path(
     get,
     path = "/api/u/{username}",
@@ -163,12 +166,11 @@ async fn read(
 ) -> Result<Json<ProfileView>, Problem> {
     let owner = following::find(&state.pool, &name).await?.ok_or(NOT_FOUND)?;
     let nsfw = PublicNsfw::of(&owner, viewer.as_ref());
-    let (without, after) = (nsfw.leaves_out(), query.cursor.map(|cursor| cursor.0));
+    let (without, after) = (nsfw.leaves_out(), query.cursor.map_or(Offset::START, |cursor| cursor.0));
     let counts = profiles::counts(&state.pool, owner.id, without).await?;
     let people = following::counts(&state.pool, owner.id).await?;
-    let (unlocked, _next) = achievements::of_user(&state.pool, owner.id, without).await?;
-    let cards =
-        profiles::shelf(&state.pool, owner.id, without, after.as_ref(), query.limit.one_more()).await?;
+    let unlocked = achievements::shown_to_others(&state.pool, owner.id, without).await?;
+    let cards = profiles::shelf(&state.pool, owner.id, without, after.get(), query.limit.one_more()).await?;
     let is_followed = match viewer.as_ref().filter(|viewer| viewer.id != owner.id) {
         Some(viewer) => Some(following::follows(&state.pool, viewer.id, owner.id).await?),
         None => None,
@@ -180,6 +182,6 @@ async fn read(
         is_followed,
         counts: CountsView::of(counts, people),
         achievements: unlocked.into_iter().map(Into::into).collect(),
-        pieces: Page::cut(cards, query.limit, Card::key, card),
+        pieces: Page::cut(cards, query.limit, |_last| after.then(query.limit), card),
     }))
 }

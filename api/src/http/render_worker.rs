@@ -21,13 +21,13 @@ use uuid::Uuid;
 use workers::renders::{LEASE, again};
 
 use crate::{
-    extract::{Body, Path, Query, read_body},
+    extract::{Body, Path, Query},
     http::{metrics::same, scans::FRAME_NOT_FOUND},
-    problem::{self, BODY_TOO_LARGE, BUSY, INVALID_FIELD, Kind, Problem},
+    problem::{self, BODY_CUT_OFF, BODY_TOO_LARGE, BODY_TOO_SLOW, BUSY, INVALID_FIELD, Kind, Problem},
     problems,
     served::{self, Privacy},
     state::AppState,
-    uploads::STORAGE_UNAVAILABLE,
+    uploads::{self, STORAGE_UNAVAILABLE},
 };
 
 /// Most bytes of a result.
@@ -62,7 +62,7 @@ problems!(FrameProblems = problem::LISTING, &[NO_WORKER, LEASE_OVER, FRAME_NOT_F
 problems!(
     ResultProblems = problem::WRITE,
     problem::LISTING,
-    &[NO_WORKER, LEASE_OVER, BODY_TOO_LARGE, BUSY, STORAGE_UNAVAILABLE],
+    &[NO_WORKER, LEASE_OVER, BODY_TOO_LARGE, BODY_TOO_SLOW, BODY_CUT_OFF, BUSY, STORAGE_UNAVAILABLE],
 );
 
 /// The routes of this resource.
@@ -267,9 +267,18 @@ async fn frame(
     served::blob(&state, &headers, &frame.original, frame.media_type.as_str(), Privacy::Private).await
 }
 
+fn media_type(headers: &HeaderMap) -> Result<&'static str, Problem> {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    MEDIA_TYPES.into_iter().find(|known| Some(*known) == said).ok_or_else(|| {
+        let detail = format!("Content-Type is one of {}", MEDIA_TYPES.join(", "));
+        Problem::from(INVALID_FIELD).detail(detail).field("Content-Type")
+    })
+}
+
 /// Hands the result in.
 ///
-/// Anybody who sends `RENDER_WORKER_TOKEN` and has the lease may. The body is the file, at most 64 MiB, and `Content-Type` says what it is:
+/// Anybody who sends `RENDER_WORKER_TOKEN` and has the lease may. The body is the file, at most 64 MiB. It may take 15
+/// minutes to arrive, and pause for 30 seconds; heartbeats go on meanwhile. `Content-Type` says what it is:
 /// `image/webp`, `video/mp4`, `model/gltf-binary`, `application/x-ply`, `application/x-splat` or
 /// `application/octet-stream`.
 #[utoipa::path(
@@ -288,15 +297,19 @@ async fn result(
     Query(Lease { lease }): Query<Lease>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    let said = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let media_type = MEDIA_TYPES.into_iter().find(|known| Some(*known) == said).ok_or_else(|| {
-        let detail = format!("Content-Type is one of {}", MEDIA_TYPES.join(", "));
-        Problem::from(INVALID_FIELD).detail(detail).field("Content-Type")
-    })?;
-    under(&state, id, lease).await?;
-    let _place =
-        RESULTS.try_acquire().map_err(|_full| Problem::from(BUSY).header(header::RETRY_AFTER, 5_i64))?;
-    let content = read_body(request, RESULT_LIMIT).await?;
+    let media_type = media_type(request.headers());
+    let ready = async {
+        let media_type = media_type?;
+        under(&state, id, lease).await?;
+        let place = RESULTS.try_acquire();
+        let place = place.map_err(|_full| Problem::from(BUSY).header(header::RETRY_AFTER, 5_i64))?;
+        Ok::<_, Problem>((media_type, place))
+    };
+    let (media_type, _place) = match ready.await {
+        Ok(ready) => ready,
+        Err(problem) => return Err(uploads::turned_away(request, problem).await),
+    };
+    let content = uploads::whole(request, RESULT_LIMIT).await?;
     if content.is_empty() {
         return Err(Problem::from(INVALID_FIELD).detail("the body is empty; send the file"));
     }

@@ -35,6 +35,7 @@ use crate::{
     perform::Caller,
     problem::{self, INVALID_FIELD, MISSING_FIELD, Problem},
     problems,
+    shown::hides_nsfw,
     state::AppState,
 };
 
@@ -44,6 +45,8 @@ pub const MOST: usize = 25;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How many pages are asked for at once.
 const AT_ONCE: usize = 4;
+/// Most characters of an address.
+const LONGEST_ADDRESS: usize = 2_000;
 /// Most characters of a pasted text.
 const LONGEST_TEXT: usize = 50_000;
 /// How long the catalogue may take to show a figure that a row before made.
@@ -85,19 +88,23 @@ pub struct ImportWishes {
     text: Option<String>,
     /// A list of the provider's: what one store has under some words.
     search: Option<FromStore>,
+    /// True to bring NSFW figures in, too, in spite of hiding them.
+    #[serde(default)]
+    #[schema(required = false)]
+    confirm_nsfw: bool,
 }
 
 /// What became of one row.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WishRow {
-    /// The address as it was sent.
+    /// The address as it was sent, its first 2,000 characters.
     url: String,
-    /// What the page calls it.
+    /// What the page calls it; null behind the gate.
     title: Option<String>,
     /// `wished`: it is on the wishlist now, for a figure that an earlier import brought. `linked`: it is, for a figure that
     /// the catalogue had. `created`: it is, and the figure was added to the catalogue. `already_wished`, `owned`,
     /// `preordered`: nothing was done. `not_found`: there is no such page, or figure. `refused`: `code` and `detail` say
-    /// why.
+    /// why; `nsfw_gate`: it is NSFW, and whoever asks hides such figures.
     #[schema(pattern = "^(wished|linked|created|already_wished|owned|preordered|not_found|refused)$")]
     fate: &'static str,
     /// A word for why not; null otherwise.
@@ -122,9 +129,9 @@ pub struct WishRows {
 }
 
 impl WishRow {
-    fn new(url: String) -> Self {
+    fn new(url: &str) -> Self {
         Self {
-            url,
+            url: url.chars().take(LONGEST_ADDRESS).collect(),
             title: None,
             fate: "refused",
             code: None,
@@ -139,6 +146,13 @@ impl WishRow {
         self.fate = if problem.code() == "product_not_found" { "not_found" } else { "refused" };
         self.code = Some(problem.code().to_owned());
         self.detail = Some(problem.says().to_owned());
+        self
+    }
+
+    fn gated(mut self) -> Self {
+        self.code = Some("nsfw_gate".to_owned());
+        self.detail =
+            Some("this is NSFW, and you hide such figures; send it with confirm_nsfw to wish it".to_owned());
         self
     }
 
@@ -171,7 +185,8 @@ fn leads(url: &str) -> Leads {
 /// `text`, or from what a store finds (`search`). Each row is done wholly or not at all, and its fate is told; sent again,
 /// nothing is doubled. A figure that the catalogue has, by its barcode or a title that differs in nothing but spelling, is
 /// taken for it; one that may be another is refused with `candidates`. Items of MyFigureCollection are found by their id
-/// only: the site is never asked. No target prices are set.
+/// only: the site is never asked. No target prices are set. For those who hide NSFW figures, results of a `search` that
+/// are NSFW are left out and other rows refused as `nsfw_gate`, until `confirm_nsfw`.
 #[utoipa::path(
     post,
     path = "/api/me/wishlist/import",
@@ -186,7 +201,8 @@ async fn import(
     caller: Caller,
     Command { body, .. }: Command<ImportWishes>,
 ) -> Result<Written<WishRows>, Problem> {
-    let urls = addresses(&state, &caller, body).await?;
+    let gate = hides_nsfw(&caller.user) && !body.confirm_nsfw;
+    let urls = addresses(&state, &caller, body, gate).await?;
     let questions = urls.iter().filter(|url| matches!(leads(url), Leads::ToPage(_))).count();
     state.outside.lookups.take_many(&caller.user.id, questions)?;
     if questions > 0 {
@@ -198,14 +214,16 @@ async fn import(
     let pages: Vec<Option<Result<Page, Problem>>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
     let types = type_codes(&state).await?;
     let (mut rows, mut last) = (Vec::with_capacity(urls.len()), None);
-    for (url, page) in urls.into_iter().zip(pages) {
-        let row = match (leads(&url), page) {
-            (Leads::ToItem(id), _) => item(&state, &caller, WishRow::new(url), id, &mut last).await?,
-            (_, Some(Ok(page))) => wish(&state, &caller, WishRow::new(url), &page, &types, &mut last).await?,
-            (_, Some(Err(problem))) => WishRow::new(url).refused(&problem),
+    for (url, page) in urls.iter().zip(pages) {
+        let row = WishRow::new(url);
+        let row = match (leads(url), page) {
+            (Leads::ToItem(id), _) => item(&state, &caller, row, id, gate, &mut last).await?,
+            (_, Some(Ok(page))) if gate && page.product.is_nsfw => row.gated(),
+            (_, Some(Ok(page))) => wish(&state, &caller, row, &page, &types, &mut last).await?,
+            (_, Some(Err(problem))) => row.refused(&problem),
             (_, None) => {
-                let problem = Problem::from(INVALID_FIELD).detail("this is no http or https address");
-                WishRow::new(url).refused(&problem)
+                let detail = "this is no http or https address of at most 2,000 characters";
+                row.refused(&Problem::from(INVALID_FIELD).detail(detail))
             }
         };
         rows.push(row);
@@ -221,15 +239,17 @@ async fn import(
 }
 
 /// The addresses that a body names.
-async fn addresses(state: &AppState, caller: &Caller, body: ImportWishes) -> Result<Vec<String>, Problem> {
+async fn addresses(
+    state: &AppState,
+    caller: &Caller,
+    body: ImportWishes,
+    gate: bool,
+) -> Result<Vec<String>, Problem> {
     let too_many =
         |field| Problem::from(TOO_MANY).detail(format!("at most {MOST} in one request")).field(field);
     match (body.urls, body.text, body.search) {
         (Some(urls), None, None) if urls.len() > MOST => Err(too_many("urls")),
-        (Some(urls), None, None) => {
-            // What is told again of a row is no longer than an address may be.
-            Ok(urls.into_iter().map(|url| url.trim().chars().take(2_000).collect()).collect())
-        }
+        (Some(urls), None, None) => Ok(urls.into_iter().map(|url| url.trim().to_owned()).collect()),
         (None, Some(text), None) => {
             if text.chars().count() > LONGEST_TEXT {
                 let detail = format!("text has at most {LONGEST_TEXT} characters");
@@ -246,7 +266,8 @@ async fn addresses(state: &AppState, caller: &Caller, body: ImportWishes) -> Res
             state.outside.lookups.take(&caller.user.id)?;
             let store = Some(wanted.store.as_str());
             let found = state.outside.sources.search(words, store, Utc::now()).await?;
-            Ok(found.pages.into_iter().take(MOST).map(|page| page.url.into()).collect())
+            let shown = found.pages.into_iter().filter(|page| !(gate && page.product.is_nsfw));
+            Ok(shown.take(MOST).map(|page| page.url.into()).collect())
         }
         _ => Err(Problem::from(MISSING_FIELD).detail("send one of urls, text and search").field("urls")),
     }
@@ -293,6 +314,7 @@ async fn item(
     caller: &Caller,
     mut row: WishRow,
     id: i64,
+    gate: bool,
     last: &mut Option<domain::stream::Position>,
 ) -> Result<WishRow, Problem> {
     let found = queries::find_by_mfc_id(&state.pool, id, eyes(&caller.user)).await?;
@@ -304,6 +326,9 @@ async fn item(
         return Ok(row);
     };
     let likely = Some((FigureId(figure.card.id), FigureFound::MfcId));
+    if gate && figure.card.is_nsfw {
+        return Ok(row.gated());
+    }
     let command = ImportWish { user_id: caller.user.id, source, product: None, likely };
     done(state, caller, row, &command, last).await
 }

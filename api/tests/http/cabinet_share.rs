@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     gift_list::members,
     owned::{id, own},
+    profiles::decoded,
     support::{TestApp, TestClient},
 };
 
@@ -216,6 +217,7 @@ async fn pieces_come_in_their_owners_order_page_by_page() {
         assert_eq!(page["piece_count"], 3);
         names.push(page["items"][0]["name"].as_str().unwrap().to_owned());
         let Some(next) = page["next_cursor"].as_str() else { break };
+        assert_eq!(decoded(next), json!(names.len()), "no id of a piece");
         cursor = format!("&cursor={next}");
     }
     assert_eq!(names, ["Io", "Lyra", "Mina"]);

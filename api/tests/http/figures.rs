@@ -708,7 +708,7 @@ async fn nsfw_figures_are_hidden_blurred_or_shown_as_each_wants() {
 
     alice.patch("/api/me", json!({"nsfw_visibility": "hide"})).await.ok();
     assert_eq!(count().await, 1);
-    let gate = json!({"id": made["id"], "slug": made["slug"], "is_nsfw": true, "nsfw_gate": true});
+    let gate = json!({"id": made["id"], "is_nsfw": true, "nsfw_gate": true});
     assert_eq!(alice.get(&path).await.ok(), gate);
     assert_eq!(alice.get(&slug_path).await.ok(), gate);
     assert_eq!(alice.get(&format!("/api/figures/by-jan?jan={JAN}")).await.ok(), json!({"figure": gate}));

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     owned::events,
+    profiles::decoded,
     support::{Answer, TestApp, TestClient},
 };
 
@@ -375,6 +376,8 @@ async fn a_list_comes_in_pages_whose_cursors_tell_no_targets() {
         assert_eq!(page["wish_count"], 3);
         names.push(page["items"][0]["figure"]["name"].as_str().unwrap().to_owned());
         let Some(next) = page["next_cursor"].as_str() else { break };
+        let told = json!({"sort": "name", "value": names.last().unwrap().to_lowercase(), "id": page["items"][0]["figure_id"]});
+        assert_eq!(decoded(next), told, "nothing but what the page shows");
         cursor = format!("&cursor={next}");
     }
     assert_eq!(names, ["Io", "Lyra", "Mina"]);

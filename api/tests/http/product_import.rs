@@ -272,8 +272,15 @@ async fn an_image_is_fetched_through_the_guard_and_becomes_a_photo() {
     ])
     .await;
     let alice = app.register("alice").await;
-    let made = import(&alice, json!({"url": "https://harbour.example/item/1"})).await.made();
-    assert_eq!(made["image"], json!({"taken": true, "detail": null}), "{made}");
+    let body = json!({"url": "https://harbour.example/item/1"});
+    let keyed = |request: reqwest::RequestBuilder| request.header("idempotency-key", "once").json(&body);
+    for _ in 0..2 {
+        let made = alice.send(Method::POST, "/api/figures/import", keyed).await.made();
+        assert_eq!(made["image"], json!({"taken": true, "detail": null}), "{made}");
+        let photos = "SELECT count(*) FROM events WHERE event_type ILIKE '%photo%'";
+        let photos: i64 = sqlx::query_scalar(photos).fetch_one(&app.db.pool).await.unwrap();
+        assert_eq!(photos, 1, "the same request again adds nothing");
+    }
 }
 
 async fn paste(client: &TestClient, how: &str, page: &str) -> Answer {
@@ -328,6 +335,27 @@ async fn what_is_no_item_page_is_refused() {
     paste(&alice, "?figure_type=spoon", ITEM).await.refused(422, "unknown_figure_type");
     paste(&app.visitor(), "", ITEM).await.refused(401, "not_signed_in");
     assert_eq!(figures(&alice).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pasted_pages_are_read_at_a_measured_pace_and_wait_only_so_long() {
+    let app = TestApp::with(&[("RATE_LIMIT_ENABLED", "true")]).await;
+    let (alice, bob) = (app.register("alice").await, app.register("bob").await);
+    let mut pasted = 0;
+    let limited = loop {
+        let answer = paste(&alice, "", "a sentence").await;
+        if answer.status != 422 {
+            break answer;
+        }
+        pasted += 1;
+        assert!(pasted < 2_000, "nobody is ever stopped");
+    };
+    assert!(pasted >= 60 && !limited.header("retry-after").is_empty());
+    limited.refused(429, "too_many_lookups");
+    let _both = (app.state.outside.reading_page().await.ok(), app.state.outside.reading_page().await.ok());
+    let busy = paste(&bob, "", ITEM).await;
+    assert!(!busy.header("retry-after").is_empty());
+    busy.refused(503, "busy");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! What a public profile shows, to whom.
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -31,6 +32,11 @@ pub fn shelf(profile: &Value) -> Vec<&str> {
 
 fn codes(profile: &Value) -> Vec<&str> {
     profile["achievements"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect()
+}
+
+/// What a cursor tells whoever looks into it.
+pub fn decoded(cursor: &str) -> Value {
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(cursor).unwrap()).unwrap()
 }
 
 /// A refusal without what tells one request from another.
@@ -152,12 +158,18 @@ async fn a_profile_shows_what_stands_on_the_shelves_and_nothing_that_is_private(
         let page = app.visitor().get(&format!("{ALICE}{query}")).await.ok();
         seen.extend(shelf(&page).into_iter().map(str::to_owned));
         match page["pieces"]["next_cursor"].as_str() {
-            Some(next) => query = format!("?limit=1&cursor={next}"),
+            Some(next) => {
+                assert_eq!(decoded(next), json!(1), "neither a moment nor an id");
+                query = format!("?limit=1&cursor={next}");
+            }
             None => break,
         }
     }
     assert_eq!(seen, ["Mina", "Rika"]);
     app.visitor().get(&format!("{ALICE}?cursor=x")).await.refused_field(422, "invalid_cursor", "cursor");
+    let far = |offset: u32| format!("{ALICE}?cursor={}", BASE64_URL_SAFE_NO_PAD.encode(offset.to_string()));
+    assert_eq!(shelf(&app.visitor().get(&far(100_000)).await.ok()), Vec::<&str>::new());
+    app.visitor().get(&far(100_001)).await.refused_field(422, "invalid_cursor", "cursor");
     app.visitor().get(&format!("{ALICE}?sort=name")).await.refused_field(422, "unknown_parameter", "sort");
 }
 
@@ -165,7 +177,7 @@ async fn a_profile_shows_what_stands_on_the_shelves_and_nothing_that_is_private(
 async fn nsfw_figures_are_left_out_of_pieces_counts_value_and_achievements_alike() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
-    let tame = add(&alice, "Tame", json!({"manufacturer": "Good Maker"})).await;
+    let tame = add(&alice, "Tame", json!({"manufacturer": "Dusk"})).await;
     let daring =
         add(&alice, "Daring", json!({"is_nsfw": true, "manufacturer": "Dusk", "series": ["Night"]})).await;
     own(&alice, &tame, json!({"value_amount": "10", "value_currency": "EUR"})).await;
@@ -200,15 +212,22 @@ async fn nsfw_figures_are_left_out_of_pieces_counts_value_and_achievements_alike
             let worth = profile["value"]["amount"].as_str().unwrap();
             if owner_shows && *wish != "hide" {
                 assert_eq!(shelf(&profile), ["Daring", "Tame"], "{what}");
-                assert_eq!(counted, [6, 2, 2, 1, 1, 1], "{what}");
+                assert_eq!(counted, [6, 2, 1, 1, 1, 1], "{what}");
                 assert_eq!(worth, "510.00", "{what}");
-                assert!(codes(&profile).contains(&"nsfw_5"), "{what}");
+                for code in ["nsfw_5", "maker_5", "series_5", "pieces_owned_1"] {
+                    assert!(codes(&profile).contains(&code), "{what}: {code}");
+                }
                 let blurred = profile["pieces"]["items"][0]["figure"]["blurred"].clone();
                 assert_eq!(blurred, json!(*wish != "show"), "{what}");
                 assert_eq!(profile["pieces"]["items"][1]["figure"]["blurred"], false, "{what}");
             } else {
                 assert_eq!(shelf(&profile), ["Tame"], "{what}");
                 assert_eq!(counted, [1, 1, 1, 0, 0, 0], "{what}");
+                assert_eq!(
+                    codes(&profile),
+                    Vec::<&str>::new(),
+                    "what five more of one maker unlocked: {what}"
+                );
                 assert_eq!(worth, "10.00", "{what}");
                 assert!(!text.contains("nsfw_5") && !text.contains("aring"), "{what}: {text}");
             }
@@ -253,4 +272,19 @@ async fn an_api_key_looks_with_its_owners_eyes_and_needs_the_scope() {
     assert_eq!(shelf(&look(key("collection:read").await).await.ok()), Vec::<&str>::new());
     look(key("stats:read").await).await.refused(403, "scope_missing");
     assert_eq!(shelf(&app.visitor().get(ALICE).await.ok()), ["Daring"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn profiles_are_read_at_a_measured_pace() {
+    let app = TestApp::with(&[("RATE_LIMIT_ENABLED", "true")]).await;
+    let alice = app.register("alice").await;
+    switch(&alice, json!({"public_profile": true})).await;
+    let anybody = app.visitor();
+    anybody.get(ALICE).await.ok();
+    // Names that nobody has are counted, too: else all could be tried.
+    let asking = (0..200).map(|_| anybody.get("/api/u/nobody-at-all"));
+    let answers = futures::future::join_all(asking).await;
+    let refused = answers.into_iter().find(|answer| answer.status == 429).unwrap();
+    assert!(refused.header("retry-after").parse::<u32>().is_ok());
+    refused.refused(429, "too_many_attempts");
 }

@@ -244,6 +244,83 @@ async fn frames_are_replaced_and_a_deleted_scan_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn frames_that_are_replaced_at_the_same_time_are_all_there() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    let scan = scan(&alice, 4).await;
+    let path = format!("/api/scans/{}/frames", id(&scan));
+    let puts = (0..4_u8).map(|n| {
+        let (alice, path) = (&alice, format!("{path}/{n}"));
+        async move { sent(alice, Method::PUT, &path, form([frame(n + 2)])).await.ok() }
+    });
+    futures::future::join_all(puts).await;
+    for n in 0..4_u8 {
+        let answer = alice.http.get(format!("{}{path}/{n}", alice.base)).send().await.unwrap();
+        let pixels = image::load_from_memory(&answer.bytes().await.unwrap()).unwrap().to_rgb8();
+        assert_eq!(pixels.get_pixel(3, 3).0[0], (n + 2) * 40, "frame {n}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_that_cannot_be_is_refused_before_its_frames_are_looked_at() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    let daring = json!({"name": "Quillon Vesper", "figure_type": "scale", "is_nsfw": true});
+    let daring = alice.post("/api/figures", daring).await.made();
+    let daring = alice.post("/api/me/owned", json!({"figure_id": daring["id"]})).await.made();
+    let (full, daring) = (piece(&alice).await, id(&daring).to_owned());
+    let junk = async |piece: &str| {
+        let path = format!("/api/me/owned/{piece}/scans");
+        sent(&alice, Method::POST, &path, form([b"<svg/>".to_vec()])).await
+    };
+    junk(&daring).await.refused(403, "nsfw_not_shown");
+    let path = format!("/api/me/owned/{full}/scans");
+    let make = async |key: u8| {
+        let key = format!("scan-{key}");
+        alice
+            .send(Method::POST, &path, |it| it.header("idempotency-key", key).multipart(form([frame(1)])))
+            .await
+    };
+    let mut last = Value::Null;
+    for n in 0..20 {
+        last = make(n).await.made();
+    }
+    junk(&full).await.refused_field(422, "too_many", "frame");
+    assert_eq!(id(&make(19).await.made()), id(&last), "what is repeated is answered as before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_of_other_frames_is_not_there_and_what_was_made_of_these_stays() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    let scan = scan(&alice, 2).await;
+    let path = format!("/api/scans/{}", id(&scan));
+    let ask = async || alice.post(&format!("{path}/render"), json!({"kind": "turntable"})).await;
+    let replace = async || {
+        let path = format!("{path}/frames/0");
+        let form = form([frame(5)]);
+        alice
+            .send(Method::PUT, &path, |it| it.header("idempotency-key", "frame-1").multipart(form))
+            .await
+            .ok()
+    };
+    replace().await;
+    ask().await.made();
+    assert!(make_films(&app).await);
+    let film = alice.get(&path).await.ok()["renders"][0]["url"].as_str().unwrap().to_owned();
+    assert_eq!(replace().await["renders"][0]["url"], film, "a repeated request takes nothing away");
+    // As a replacement leaves it that is cut off before it lets go of what was made.
+    let others = "UPDATE renders SET frames = repeat('0', 64)";
+    sqlx::query(others).execute(&app.db.pool).await.unwrap();
+    assert_eq!(alice.get(&path).await.ok()["renders"], json!([]));
+    alice.get(&film).await.refused(404, "not_found");
+    ask().await.made();
+    sqlx::query(others).execute(&app.db.pool).await.unwrap();
+    ask().await.made();
+    assert_eq!(alice.get(&path).await.ok()["renders"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_turntable_is_made_by_the_server_and_given_to_its_owner() {
     let app = TestApp::new().await;
     let (alice, bob) = (app.register("alice").await, app.register("bob").await);

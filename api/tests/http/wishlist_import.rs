@@ -148,6 +148,49 @@ async fn twenty_five_rows_are_the_most_and_one_way_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nsfw_pages_are_wished_by_those_who_hide_them_only_when_they_say_so() {
+    let mut adult = page(2, "Maris: Night");
+    adult["is_nsfw"] = json!(true);
+    let (app, _market) = shops(&[page(1, "Maris: Storm Lantern"), adult]).await;
+    let (alice, bob) = (app.register("alice").await, app.register("bob").await);
+    let daring = json!({"name": "Lumen", "mfc_id": 287, "is_nsfw": true});
+    figure(&alice, daring).await;
+    bob.patch("/api/me", json!({"nsfw_visibility": "hide"})).await.ok();
+    let search = json!({"store": "harbour", "q": "maris"});
+    let urls = json!([url(2), "https://myfigurecollection.net/item/287"]);
+    let found = import(&bob, json!({"search": search})).await;
+    assert!(!found.text.contains("Night"), "{}", found.text);
+    assert_eq!(fates(&found.ok()), ["created"]);
+    let told = import(&bob, json!({"urls": urls})).await;
+    assert!(!told.text.contains("Night") && !told.text.contains("Lumen"), "{}", told.text);
+    for row in told.ok()["items"].as_array().unwrap() {
+        assert_eq!((&row["fate"], &row["code"]), (&json!("refused"), &json!("nsfw_gate")));
+        assert_eq!((&row["title"], &row["figure_id"]), (&Value::Null, &Value::Null));
+    }
+    assert_eq!(wishes(&bob).await, 1);
+    let told = import(&bob, json!({"search": search, "confirm_nsfw": true})).await.ok();
+    assert_eq!(fates(&told), ["already_wished", "created"]);
+    let told = import(&bob, json!({"urls": urls, "confirm_nsfw": true})).await.ok();
+    assert_eq!(fates(&told), ["already_wished", "linked"]);
+    assert_eq!(fates(&import(&alice, json!({"search": search})).await.ok()), ["wished", "wished"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_too_long_is_refused_and_not_cut_to_another() {
+    let (app, market) = shops(&[]).await;
+    // What would be left of it is the address of a page.
+    let begins = format!("{}?{}", url(1), "x".repeat(2_000));
+    let cut: String = begins.chars().take(2_000).collect();
+    market.write("harbour.json", &json!([{"url": cut, "title": "Another figure"}]));
+    let alice = app.register("alice").await;
+    let told = import(&alice, json!({"urls": [begins]})).await.ok();
+    let row = &told["items"][0];
+    assert_eq!((&row["fate"], &row["code"]), (&json!("refused"), &json!("invalid_field")));
+    assert_eq!(row["url"], cut, "what is told again is cut");
+    assert_eq!(wishes(&alice).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_at_once_make_no_duplicates() {
     let (app, _market) = shops(&[page(1, "Maris: Storm Lantern"), page(2, "Akari")]).await;
     let (alice, bob) = (app.register("alice").await, app.register("bob").await);

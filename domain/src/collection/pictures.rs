@@ -4,7 +4,7 @@ use super::{CollectionEvent, Piece};
 use crate::ids::{DocumentId, PhotoId, PieceId, ScanId};
 use crate::picture::{
     BlobKey, Cover, MOST_DOCUMENTS, MOST_FRAMES, MOST_PHOTOS_OF_A_PIECE, MOST_SCANS, NewPhoto, Picture,
-    StoredDocument,
+    StoredDocument, frames_digest,
 };
 use crate::refusal::{Code, Refusal};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ pub struct PieceScan {
     pub scan_id: ScanId,
     /// Whether others see it as the piece's cover.
     pub shared: bool,
+    /// The digest of the frames that it has now.
+    pub frames: BlobKey,
 }
 
 /// The pictures and documents of one piece.
@@ -59,8 +61,8 @@ pub enum PictureCommand {
     SharePhoto { photo_id: PhotoId, shared: bool },
     /// Add a scan: its frames in their order.
     MakeScan { scan_id: ScanId, frames: Vec<Picture> },
-    /// Put other frames in place of a scan's.
-    ReplaceFrames { scan_id: ScanId, frames: Vec<Picture> },
+    /// Put other frames in place of a scan's; `expected` is the digest of those that the caller last saw there.
+    ReplaceFrames { scan_id: ScanId, expected: Option<BlobKey>, frames: Vec<Picture> },
     /// Remove a scan.
     RemoveScan(ScanId),
     /// Say whether others see a scan as the cover.
@@ -110,7 +112,7 @@ pub(crate) fn checked_order(order: &[PhotoId], now: &[PhotoId]) -> Result<(), Re
     Ok(())
 }
 
-/// Checks that a picture is still the one that the caller last saw.
+/// Checks that a picture, or all of a scan, is still what the caller last saw.
 pub(crate) fn checked_picture(expected: Option<BlobKey>, now: BlobKey) -> Result<(), Refusal> {
     match expected {
         Some(expected) if expected != now => Err(Refusal::new(
@@ -208,8 +210,8 @@ impl Pictures {
                 }
                 E::ScanMade { piece_id, scan_id, frames }
             }
-            C::ReplaceFrames { scan_id, frames } => {
-                self.scan(scan_id)?;
+            C::ReplaceFrames { scan_id, expected, frames } => {
+                checked_picture(expected, self.scan(scan_id)?.frames)?;
                 E::ScanFramesReplaced { piece_id, scan_id, frames: checked_frames(frames)? }
             }
             C::RemoveScan(scan_id) => {
@@ -283,11 +285,17 @@ impl Pictures {
                 }
                 false
             }
-            E::ScanMade { scan_id, .. } => {
-                self.scans.push(PieceScan { scan_id: *scan_id, shared: false });
+            E::ScanMade { scan_id, frames, .. } => {
+                let frames = frames_digest(frames);
+                self.scans.push(PieceScan { scan_id: *scan_id, shared: false, frames });
                 false
             }
-            E::ScanFramesReplaced { scan_id, .. } => self.cover == Some(Cover::ScanId(*scan_id)),
+            E::ScanFramesReplaced { scan_id, frames, .. } => {
+                for scan in self.scans.iter_mut().filter(|s| s.scan_id == *scan_id) {
+                    scan.frames = frames_digest(frames);
+                }
+                self.cover == Some(Cover::ScanId(*scan_id))
+            }
             E::ScanRemoved { scan_id, .. } => {
                 self.scans.retain(|s| s.scan_id != *scan_id);
                 self.cover.take_if(|cover| *cover == Cover::ScanId(*scan_id)).is_some()

@@ -73,6 +73,8 @@ fn gained(winner: &Figure, loser: &Figure) -> Edit {
         jan: Some(winner.jan.clone().or_else(|| loser.jan.clone())),
         mfc_id: Some(winner.mfc_id.or(loser.mfc_id)),
         buy_links: Some(both(&winner.buy_links, &loser.buy_links)),
+        // Its photos come along, and nobody is to see those unasked.
+        is_nsfw: (loser.is_nsfw && !winner.is_nsfw).then_some(true),
         ..Edit::default()
     }
 }

@@ -153,6 +153,22 @@ fn codes_that_only_the_loser_knew_are_the_winners() {
 }
 
 #[test]
+fn the_winner_is_nsfw_when_either_was() {
+    let nsfw = |id| figure_with(id, |f| f.is_nsfw = true);
+    given([nsfw(LANTERN), figure(TEAPOT)]).by_admin().when(merge(LANTERN, TEAPOT)).then([
+        fig(LANTERN, F::MergedInto { winner_id: TEAPOT }),
+        fig(TEAPOT, F::Absorbed { loser_id: LANTERN, aliases: vec![LANTERN] }),
+        fig(TEAPOT, F::NsfwMarked { is_nsfw: true }),
+    ]);
+    for both in [[figure(LANTERN), nsfw(TEAPOT)], [nsfw(LANTERN), nsfw(TEAPOT)]] {
+        given(both).by_admin().when(merge(LANTERN, TEAPOT)).then([
+            fig(LANTERN, F::MergedInto { winner_id: TEAPOT }),
+            fig(TEAPOT, F::Absorbed { loser_id: LANTERN, aliases: vec![LANTERN] }),
+        ]);
+    }
+}
+
+#[test]
 fn entities_merge_the_same_way() {
     let kind = EntityKind::Manufacturer;
     let after = three_makers().when(merge_makers(MAKER, OTHER_MAKER)).then([

@@ -8,7 +8,7 @@ use domain::commands::{
 };
 use domain::figure::FigureEvent as F;
 use domain::ids::{DocumentId, PhotoId, PieceId, ScanId};
-use domain::picture::{Cover, DocumentType, NewPhoto, Picture, StoredDocument};
+use domain::picture::{Cover, DocumentType, NewPhoto, Picture, StoredDocument, frames_digest};
 use domain::refusal::Code;
 use domain::stream::Version;
 use uuid::Uuid;
@@ -27,6 +27,10 @@ fn change(change: C) -> ChangePictures {
 }
 fn scan(frames: Vec<Picture>) -> MakeScan {
     MakeScan { user_id: ANNA, piece_id: P1, frames, shows_nsfw: true }
+}
+fn replace_frames(scan_id: ScanId, seen: Option<&[&str]>, frames: Vec<Picture>) -> C {
+    let digest = |seen: &[&str]| frames_digest(&seen.iter().map(|of| picture(of)).collect::<Vec<_>>());
+    C::ReplaceFrames { scan_id, expected: seen.map(digest), frames }
 }
 fn pin(cover: Option<Cover>) -> PinCover {
     PinCover { user_id: ANNA, piece_id: P1, expected: None, cover }
@@ -171,15 +175,20 @@ pub fn refusals() -> Vec<Case> {
         world.when(scan(vec![])).refuses(Code::TooMany, "frame", "a scan without frames"),
         world.when(scan(many(97))).refuses(Code::TooMany, "frame", "a scan of 97 frames"),
         scanned.when(scan(many(1))).refuses(Code::TooMany, "frame", "the 21st scan of a piece"),
-        world.when(change(C::ReplaceFrames { scan_id: TURN, frames: many(97) })).refuses(
+        world.when(change(replace_frames(TURN, None, many(97)))).refuses(
             Code::TooMany,
             "frame",
             "97 frames in place of two",
         ),
-        world.when(change(C::ReplaceFrames { scan_id: no_scan, frames: many(1) })).refuses(
+        world.when(change(replace_frames(no_scan, None, many(1)))).refuses(
             Code::ScanNotFound,
             None,
             "frames of an unknown scan",
+        ),
+        world.when(change(replace_frames(TURN, Some(&["1", "0"]), many(1)))).refuses(
+            Code::Stale,
+            None,
+            "replacing frames that are not there any more",
         ),
         world.when(change(C::RemoveScan(no_scan))).refuses(
             Code::ScanNotFound,
@@ -242,6 +251,17 @@ fn a_replaced_photo_keeps_its_place_its_sharing_and_the_pin() {
     assert_eq!(pictures.cover, Some(Cover::PhotoId(FRONT)));
     world.when(replace("front")).then_nothing();
     after.when(replace("even better")).refused(Code::Stale, None);
+}
+
+#[test]
+fn of_two_who_saw_the_same_frames_the_second_replaces_none_of_them() {
+    let seen: Option<&[&str]> = Some(&["0", "1"]);
+    let first = change(replace_frames(TURN, seen, vec![picture("a"), picture("1")]));
+    let second = change(replace_frames(TURN, seen, vec![picture("0"), picture("b")]));
+    let after = world().done(first);
+    after.when(second).refused(Code::Stale, None);
+    after.when(change(replace_frames(TURN, Some(&["a", "1"]), vec![picture("a"), picture("b")]))).done();
+    after.when(change(replace_frames(TURN, None, vec![picture("c")]))).done();
 }
 
 #[test]

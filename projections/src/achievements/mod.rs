@@ -7,7 +7,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use queries::{Locked, Unlocked, of_user, unlocked_at, unlocking};
+pub use queries::{Locked, Unlocked, of_user, shown_to_others, unlocked_at, unlocking};
 pub use rows::{
     AchievementRow, AchievementRows, CountedPieceRow, CounterRow, FigureFactsRow, MergedEntityRow,
 };

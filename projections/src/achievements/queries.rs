@@ -80,6 +80,31 @@ pub async fn of_user(
     Ok((done, next))
 }
 
+/// What others are shown of somebody's achievements, the latest first. Counts have no NSFW part that could be taken off
+/// again, so with NSFW left out there are none once any NSFW figure was counted, or is had or pre-ordered.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn shown_to_others(pool: &PgPool, user: UserId, without_nsfw: bool) -> sqlx::Result<Vec<Unlocked>> {
+    if without_nsfw && has_nsfw(pool, user).await? {
+        return Ok(Vec::new());
+    }
+    Ok(of_user(pool, user, without_nsfw).await?.0)
+}
+
+/// Whether anything NSFW may stand behind somebody's counts, archived or not. What the catalogue has yet to tell of may.
+async fn has_nsfw(pool: &PgPool, user: UserId) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM achievement_counters WHERE user_id = $1 AND counter = $2 AND value > 0) \
+         OR EXISTS (SELECT FROM owned_items AS o LEFT JOIN figures AS f ON f.id = o.figure_id \
+             WHERE o.user_id = $1 AND f.is_nsfw IS NOT FALSE)",
+    )
+    .bind(user.uuid())
+    .bind(counter(Family::Nsfw, None))
+    .fetch_one(pool)
+    .await
+}
+
 /// What was unlocked at a moment, by this person or, without one, by anybody: each with who did. An achievement keeps
 /// the moment of the event that unlocked it for good, so the answer to an event is always the same.
 ///

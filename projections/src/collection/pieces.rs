@@ -319,6 +319,28 @@ pub async fn list<'a>(
     Ok(rows.iter().map(Piece::read).collect::<sqlx::Result<_>>()?)
 }
 
+/// A person's pieces without the first `after` of them, for listings whose keys others may not see.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list_from(
+    pool: &sqlx::PgPool,
+    user: UserId,
+    filter: &PieceFilter,
+    order: PieceOrder,
+    after: u32,
+    limit: i64,
+) -> sqlx::Result<Vec<Piece>> {
+    let sort = order.by.sorted();
+    let mut query = select(pool.into(), sort);
+    query.push(" WHERE o.user_id = ").push_bind(user.uuid());
+    restrict(&mut query, filter);
+    query.push(sort.order("o.id", order.descending)).push(" LIMIT ").push_bind(limit);
+    query.push(" OFFSET ").push_bind(i64::from(after));
+    let rows = query.build().fetch_all(pool).await?;
+    rows.iter().map(Piece::read).collect()
+}
+
 fn restrict(query: &mut QueryBuilder<'_, Postgres>, filter: &PieceFilter) {
     match filter.archived {
         Archived::No => {

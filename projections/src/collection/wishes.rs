@@ -29,10 +29,11 @@ impl Wish {
         Version(self.row.version)
     }
 
-    /// Where it stands in a listing of that order.
+    /// Where it stands in a listing of that order. By the figure's id, which a list that is shared shows, and not the
+    /// wish's own, which tells when it was made.
     #[must_use]
     pub fn key(&self, order: WishOrder) -> ListKey {
-        ListKey { sort: order.to_string(), value: self.sort_value.clone(), id: self.row.id }
+        ListKey { sort: order.to_string(), value: self.sort_value.clone(), id: self.row.figure_id }
     }
 
     fn read(row: &PgRow) -> sqlx::Result<Self> {
@@ -157,9 +158,9 @@ pub async fn wishes<'a>(
         if key.sort != order.to_string() {
             return Err(InvalidKey.into());
         }
-        sort.after(&mut query, "w.id", order.descending, key)?;
+        sort.after(&mut query, "w.figure_id", order.descending, key)?;
     }
-    query.push(sort.order("w.id", order.descending)).push(" LIMIT ").push_bind(limit);
+    query.push(sort.order("w.figure_id", order.descending)).push(" LIMIT ").push_bind(limit);
     let rows = query.build().fetch_all(from.pool()).await?;
     Ok(rows.iter().map(Wish::read).collect::<sqlx::Result<_>>()?)
 }

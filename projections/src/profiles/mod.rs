@@ -10,7 +10,7 @@ mod shelf;
 
 pub use compare::{Compared, Overlap, Part, Sides, compared, overlap};
 pub use counts::{Counts, counts, pieces_of};
-pub use shelf::{Card, CardKey, shelf};
+pub use shelf::{Card, shelf};
 
 /// Whether piece `o` is here: not archived, and received if it was ever pre-ordered.
 const HERE: &str = "o.archived_at IS NULL AND (o.preorder_status IS NULL OR o.preorder_status = 'received')";

@@ -21,10 +21,13 @@ impl From<ImageError> for Refused {
     }
 }
 
+/// How many bytes the metadata of a picture may have when they are unpacked.
+const METADATA: u64 = 8 * super::MIB;
+
 /// Decodes it, turned as its metadata says.
-pub(super) fn decode(bytes: &[u8], header: &Header, memory_mib: u32) -> Result<DynamicImage, Refused> {
+pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<DynamicImage, Refused> {
     let reader = Cursor::new(bytes);
-    let limits = limits(header, memory_mib);
+    let limits = limits(header);
     let (mut pixels, orientation, profile) = match header.format {
         Format::Jpeg => read(JpegDecoder::new(reader)?, header, limits),
         // Its metadata are compressed and unpacked at once, so that the limits have to stand before.
@@ -40,11 +43,11 @@ pub(super) fn decode(bytes: &[u8], header: &Header, memory_mib: u32) -> Result<D
 
 type Read = (DynamicImage, Orientation, Option<Vec<u8>>);
 
-fn limits(header: &Header, memory_mib: u32) -> Limits {
+fn limits(header: &Header) -> Limits {
     let mut limits = Limits::no_limits();
     limits.max_image_width = Some(header.width);
     limits.max_image_height = Some(header.height);
-    limits.max_alloc = Some(u64::from(memory_mib).saturating_mul(super::MIB));
+    limits.max_alloc = Some(header.price().saturating_add(METADATA));
     limits
 }
 

@@ -2,7 +2,7 @@
 
 use super::Refused;
 use super::header::{Format, Header};
-use domain::picture::{BlurHash, ImageType, LARGE_SIDE, SMALL_SIDE};
+use domain::picture::{BlurHash, ImageType, LARGE_SIDE, MOST_PICTURE_BYTES, SMALL_SIDE};
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::codecs::webp::WebPEncoder;
@@ -12,6 +12,8 @@ use image::{DynamicImage, ImageEncoder, RgbaImage};
 const JPEG_QUALITY: u8 = 90;
 const WEBP_QUALITY: f32 = 90.0;
 const SMALLER_QUALITY: f32 = 80.0;
+/// Most bytes of what is kept at full size. What came packed better than it is packed here can be many times larger.
+const MOST_KEPT: u64 = 2 * MOST_PICTURE_BYTES;
 
 /// What is kept of a picture.
 pub(super) struct Rendered {
@@ -27,7 +29,7 @@ pub(super) struct Rendered {
 /// Encodes it, at full size and smaller.
 pub(super) fn render(pixels: DynamicImage, header: &Header) -> Result<Rendered, Refused> {
     let (width, height) = (pixels.width(), pixels.height());
-    let (original, media_type) = full_size(&pixels, header)?;
+    let (original, media_type) = kept(&pixels, header)?;
     let large = Smaller::of(pixels, LARGE_SIDE);
     let small = large.again(SMALL_SIDE);
     Ok(Rendered {
@@ -39,6 +41,20 @@ pub(super) fn render(pixels: DynamicImage, header: &Header) -> Result<Rendered, 
         small: small.into_webp(SMALLER_QUALITY)?,
         large: large.into_webp(SMALLER_QUALITY)?,
     })
+}
+
+/// In the format it came in, or with losses where that takes too many bytes.
+fn kept(pixels: &DynamicImage, header: &Header) -> Result<(Vec<u8>, ImageType), Refused> {
+    let (original, media_type) = full_size(pixels, header)?;
+    if original.len() as u64 <= MOST_KEPT {
+        return Ok((original, media_type));
+    }
+    drop(original);
+    let smaller = webp(pixels, WEBP_QUALITY)?;
+    match smaller.len() as u64 <= MOST_KEPT {
+        true => Ok((smaller, ImageType::WebP)),
+        false => Err(Refused::TooDense),
+    }
 }
 
 /// In the format it came in.

@@ -67,6 +67,12 @@ impl Header {
             _ => 10,
         }
     }
+
+    /// How many bytes of memory making it takes at most.
+    pub(super) fn price(&self) -> u64 {
+        let pixels = u64::from(self.width).saturating_mul(u64::from(self.height));
+        pixels.saturating_mul(self.bytes_per_pixel())
+    }
 }
 
 fn looks_like(bytes: &[u8]) -> Option<LookedLike> {

@@ -14,11 +14,18 @@ use self::encode::Rendered;
 use self::header::Header;
 use crate::blobs::{BlobError, Blobs};
 use bytes::Bytes;
+use domain::ids::UserId;
 use domain::picture::{ImageType, LONGEST_SIDE, MOST_PICTURE_BYTES, Picture};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 const MIB: u64 = 1024 * 1024;
+/// How many places one person may have.
+const MOST_OF_A_PERSON: usize = 4;
+/// How long a picture waits for memory and its turn.
+const MOST_WAIT: Duration = Duration::from_secs(60);
 
 /// How much pictures may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +77,9 @@ pub enum Refused {
         /// How many million this instance takes of such pictures.
         most_megapixels: u64,
     },
+    /// Encoded again it has too many bytes.
+    #[error("the picture cannot be kept in 32 MiB; make it smaller")]
+    TooDense,
     /// It moves.
     #[error("the picture is animated; send one of its frames")]
     Animated,
@@ -91,7 +101,21 @@ pub enum Refused {
 }
 
 /// A place among those whose pictures are on their way in. It bounds how many bytes wait in memory.
-pub struct Admission(#[allow(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit);
+pub struct Admission {
+    _place: OwnedSemaphorePermit,
+    person: Option<(Pictures, UserId)>,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let Some((pictures, person)) = self.person.take() else { return };
+        let mut people = pictures.people();
+        let left = people.remove(&person).unwrap_or_default().saturating_sub(1);
+        if left > 0 {
+            people.insert(person, left);
+        }
+    }
+}
 
 /// What takes pictures in. A clone is one reference count.
 #[derive(Clone)]
@@ -101,15 +125,28 @@ struct Inner {
     blobs: Blobs,
     limits: Limits,
     admitted: Arc<Semaphore>,
+    people: Mutex<HashMap<UserId, usize>>,
     waiting: Arc<Semaphore>,
     turns: Arc<Semaphore>,
     memory: Arc<Semaphore>,
 }
 
 /// What is held while a picture is made.
-struct Turn(
-    #[allow(dead_code, reason = "held until it is dropped")] (OwnedSemaphorePermit, OwnedSemaphorePermit),
-);
+struct Turn {
+    _turn: OwnedSemaphorePermit,
+    memory: OwnedSemaphorePermit,
+}
+
+impl Turn {
+    /// Ends it, and goes on having as much memory as what was made takes.
+    fn ended(self, rendered: &Rendered) -> OwnedSemaphorePermit {
+        let Self { _turn, mut memory } = self;
+        let bytes =
+            [&rendered.original, &rendered.small, &rendered.large].map(Vec::len).iter().sum::<usize>();
+        let kept = memory.split(bytes.div_ceil(MIB as usize));
+        kept.unwrap_or(memory)
+    }
+}
 
 impl Pictures {
     /// Nothing is started: it works on the runtime of whoever calls.
@@ -120,6 +157,7 @@ impl Pictures {
             blobs,
             limits,
             admitted: Arc::new(Semaphore::new(limits.most_waiting)),
+            people: Mutex::default(),
             waiting: Arc::new(Semaphore::new(limits.most_waiting)),
             turns: Arc::new(Semaphore::new(limits.at_once.max(1))),
             memory: Arc::new(Semaphore::new(memory)),
@@ -129,7 +167,25 @@ impl Pictures {
     /// A place for somebody who is about to send pictures, one after the other. None when too many are at it.
     #[must_use]
     pub fn admit(&self) -> Option<Admission> {
-        self.0.admitted.clone().try_acquire_owned().ok().map(Admission)
+        let place = self.0.admitted.clone().try_acquire_owned().ok()?;
+        Some(Admission { _place: place, person: None })
+    }
+
+    /// The same for one person. None, too, when they have four places already.
+    #[must_use]
+    pub fn admit_person(&self, person: UserId) -> Option<Admission> {
+        let mut people = self.people();
+        let places = people.get(&person).copied().unwrap_or_default();
+        if places >= MOST_OF_A_PERSON {
+            return None;
+        }
+        let place = self.0.admitted.clone().try_acquire_owned().ok()?;
+        people.insert(person, places.saturating_add(1));
+        Some(Admission { _place: place, person: Some((self.clone(), person)) })
+    }
+
+    fn people(&self) -> MutexGuard<'_, HashMap<UserId, usize>> {
+        self.0.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a picture of an upload and stores it, at full size and smaller. All of it is stored when this returns, and
@@ -149,11 +205,11 @@ impl Pictures {
             Err(_) => "refused",
         };
         metrics::histogram!("figure_ledger_picture_seconds", "outcome" => outcome).record(started.elapsed());
-        let rendered = taken?;
+        let (rendered, _memory) = taken?;
         Ok(self.store(rendered).await?)
     }
 
-    async fn make(&self, upload: Bytes) -> Result<Rendered, Refused> {
+    async fn make(&self, upload: Bytes) -> Result<(Rendered, OwnedSemaphorePermit), Refused> {
         let size = upload.len() as u64;
         if size > MOST_PICTURE_BYTES {
             return Err(Refused::TooManyBytes(size));
@@ -162,11 +218,11 @@ impl Pictures {
         let looked = upload.clone();
         let header = on_its_own(move || Header::read(&looked)).await?;
         let mib = self.cost(&header)?;
-        let turn = self.turn(mib).await?;
-        let memory = self.0.limits.memory_mib;
+        let turn = tokio::time::timeout(MOST_WAIT, self.turn(mib)).await.map_err(|_late| Refused::Busy)??;
         on_its_own(move || {
-            let _turn = turn;
-            encode::render(decode::decode(&upload, &header, memory)?, &header)
+            let rendered = encode::render(decode::decode(&upload, &header)?, &header)?;
+            let memory = turn.ended(&rendered);
+            Ok((rendered, memory))
         })
         .await
     }
@@ -176,8 +232,7 @@ impl Pictures {
         let (width, height) = (header.width, header.height);
         let most = u64::from(self.0.limits.memory_mib);
         let each = header.bytes_per_pixel();
-        let pixels = u64::from(width).saturating_mul(u64::from(height));
-        let mib = pixels.saturating_mul(each).div_ceil(MIB).max(1);
+        let mib = header.price().div_ceil(MIB).max(1);
         match u32::try_from(mib) {
             Ok(cost) if mib <= most => Ok(cost),
             _ => {
@@ -191,11 +246,11 @@ impl Pictures {
         }
     }
 
-    /// Waits until one may be made that takes so much memory.
+    /// Waits until one may be made that takes so much memory. What waits for memory has no turn that others could use.
     async fn turn(&self, mib: u32) -> Result<Turn, Refused> {
+        let memory = self.0.memory.clone().acquire_many_owned(mib).await.map_err(|_closed| Refused::Busy)?;
         let turn = self.0.turns.clone().acquire_owned().await.map_err(|_closed| Refused::Busy)?;
-        let memory = self.0.memory.clone().acquire_many_owned(mib).await;
-        Ok(Turn((turn, memory.map_err(|_closed| Refused::Busy)?)))
+        Ok(Turn { _turn: turn, memory })
     }
 
     async fn store(&self, rendered: Rendered) -> Result<Picture, BlobError> {

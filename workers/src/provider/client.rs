@@ -146,12 +146,22 @@ impl Provider {
         self.guarded(Some(source), self.get("product", &[("url", url)])).await
     }
 
-    /// What a store has under some words.
+    /// What a store has under some words, if it says so in time. Being late is a failure of the store.
     ///
     /// # Errors
     /// As [`Provider::product`].
-    pub async fn search(&self, source: &str, words: &str) -> Result<Vec<Product>, ProviderError> {
-        self.guarded(Some(source), self.get("search", &[("q", words), ("store", source)])).await
+    pub async fn search(
+        &self,
+        source: &str,
+        words: &str,
+        within: Duration,
+    ) -> Result<Vec<Product>, ProviderError> {
+        let query = [("q", words), ("store", source)];
+        let asking = async {
+            let asked = tokio::time::timeout(within, self.get("search", &query)).await;
+            asked.unwrap_or_else(|_late| Err(OutboundError::TimedOut(within).into()))
+        };
+        self.guarded(Some(source), asking).await
     }
 
     async fn guarded<T>(

@@ -11,6 +11,7 @@ use sqlx::PgPool;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 /// How long what a page says holds.
@@ -21,6 +22,8 @@ const STORES_HOLD_FOR: TimeDelta = TimeDelta::minutes(10);
 const STORES: &str = "stores";
 /// How long one store may look for words.
 const SEARCHED_FOR: Duration = Duration::from_secs(8);
+/// How long all of them together may, where nobody waits for less.
+const SEARCHED_ALL_FOR: Duration = Duration::from_secs(30);
 /// How many stores are searched at once.
 const AT_ONCE: usize = 4;
 /// How many stores are searched for one question that names none.
@@ -177,8 +180,24 @@ impl Sources {
         store: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<Found, SourceError> {
+        self.search_within(words, store, now, SEARCHED_ALL_FOR).await
+    }
+
+    /// The same, within a time: stores that did not answer by then have failed.
+    ///
+    /// # Errors
+    /// As [`Sources::search`].
+    pub async fn search_within(
+        &self,
+        words: &str,
+        store: Option<&str>,
+        now: DateTime<Utc>,
+        within: Duration,
+    ) -> Result<Found, SourceError> {
+        let until = Instant::now() + within;
+        let late = || ProviderError::from(OutboundError::TimedOut(within));
         let provider = self.provider()?;
-        let mut stores = self.stores(now).await?;
+        let mut stores = timeout_at(until, self.stores(now)).await.map_err(|_late| late())??;
         if let Some(wanted) = store {
             stores.retain(|store| store.id == wanted);
             if stores.is_empty() {
@@ -186,16 +205,18 @@ impl Sources {
             }
         }
         stores.truncate(MOST_STORES);
-        let mut searches = stream::iter(stores)
-            .map(async |store| {
-                let asked = tokio::time::timeout(SEARCHED_FOR, provider.search(&store.id, words)).await;
-                let late = |_late| Err(OutboundError::TimedOut(SEARCHED_FOR).into());
-                (store, asked.unwrap_or_else(late))
-            })
-            .buffered(AT_ONCE);
+        let mut answers: Vec<_> = stores.iter().map(|_| Err(late())).collect();
+        {
+            let searches = stream::iter(stores.iter().zip(&mut answers));
+            let searches = searches.for_each_concurrent(AT_ONCE, async |(store, answer)| {
+                *answer = provider.search(&store.id, words, SEARCHED_FOR).await;
+            });
+            // Whoever answered by then is told, whoever did not is told to be late.
+            let _late = timeout_at(until, searches).await;
+        }
         let mut found = Found::default();
         let mut seen = HashSet::new();
-        while let Some((store, products)) = searches.next().await {
+        for (store, products) in stores.into_iter().zip(answers) {
             match products {
                 Ok(products) => {
                     let pages = products.into_iter().filter_map(|product| {
@@ -242,5 +263,27 @@ impl Sources {
         let Ok(text) = serde_json::to_string(payload) else { return Ok(()) };
         external_lookups::put(&self.pool, source, key, &text, now).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Options;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_store_that_hangs_fails_each_time_and_then_rests() {
+        // Connections are made and nobody ever reads from them.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let provider = Provider::new(address, Options { failures: 2, ..Options::default() }).unwrap();
+        let soon = Duration::from_millis(100);
+        for _ in 0..2 {
+            let late = provider.search("harbour", "maris", soon).await;
+            assert!(matches!(late, Err(ProviderError::Outbound(OutboundError::TimedOut(_)))), "{late:?}");
+        }
+        let resting = provider.search("harbour", "maris", soon).await;
+        assert!(matches!(resting, Err(ProviderError::Resting(_))), "{resting:?}");
     }
 }

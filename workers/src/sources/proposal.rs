@@ -205,11 +205,18 @@ fn chosen<'a>(
             offered: versions.iter().map(|version| version.label.as_str().to_owned()).collect(),
         });
     }
-    let title = folded(title);
-    let named = versions.iter().filter(|version| title.contains(&folded(version.label.as_str())));
+    let title = words(title);
+    let names = |label: &[String]| !label.is_empty() && title.windows(label.len()).any(|run| run == label);
+    let named = versions.iter().filter(|version| names(&words(version.label.as_str())));
     let named = named.max_by_key(|version| version.label.as_str().chars().count());
     let first = || versions.iter().find(|version| version.price.is_ok());
     Ok(named.or_else(|| if has_own_price { None } else { first() }))
+}
+
+/// The letters and digits of a text, word by word.
+fn words(text: &str) -> Vec<String> {
+    let text = folded(text);
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 /// What a page and version are for good: neither `www.` nor the scheme makes another one.
@@ -387,6 +394,19 @@ mod tests {
         assert_eq!(picked("Akari", None, None), some("Dusk Ver.", "99.00 EUR"));
         assert_eq!(picked("Akari", None, Some("Standard")), Ok((Some("Standard".to_owned()), None)));
         assert!(matches!(picked("Akari", None, Some("Noon")), Err(Unusable::NoSuchVersion { .. })));
+    }
+
+    #[test]
+    fn a_title_names_a_version_by_whole_words_only() {
+        let picked = |title: &str, labels: [&str; 2]| {
+            let versions = labels.map(|label| json!({"label": label, "price": {"amount": "99"}}));
+            let product = json!({"title": title, "price": {"amount": "89"}, "versions": versions});
+            of(product).version.map(|label| label.as_str().to_owned())
+        };
+        assert_eq!(picked("Asuka: Standing", ["A", "B"]), None);
+        assert_eq!(picked("Asuka: Standing (B)", ["A", "B"]), Some("B".to_owned()));
+        assert_eq!(picked("Asuka Ver. Dusk", ["Dusk Ver.", "★"]), None);
+        assert_eq!(picked("Asuka: dusk ver", ["Dusk", "Dusk Ver."]), Some("Dusk Ver.".to_owned()));
     }
 
     #[test]

@@ -461,3 +461,39 @@ async fn the_job_reads_shelves_whose_day_is_over_and_of_nobody_else() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_unlink_a_page_at_once_the_last_takes_along_what_was_kept() {
+    let (ledger, shelves) = (Ledger::new().await, Shelves::open().await);
+    let server = approved(&ledger, &shelves.url()).await;
+    let (mina, page) = linked(&ledger, "mina", server, "shared").await;
+    let (oriel, _) = linked(&ledger, "oriel", server, "shared").await;
+    shelves.show("shared", Reply::Shelf(shelf(&[21])));
+    manga(&ledger, options()).fetch(&page).await.unwrap();
+    assert_eq!(kept(&ledger).await, 1);
+    let pool = ledger.db.pool.clone();
+    let leaves = async |user: UserId| {
+        let mut tx = pool.begin().await.unwrap();
+        sqlx::query("UPDATE users SET manga_server_id = NULL, manga_slug = NULL WHERE id = $1")
+            .bind(user.uuid())
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx
+    };
+    // Neither sees that the other is leaving, too.
+    let (mut first, mut second) = (leaves(mina).await, leaves(oriel).await);
+    manga_links::forget_if_unlinked(&mut first, server, "shared").await.unwrap();
+    let last = tokio::spawn(async move {
+        manga_links::forget_if_unlinked(&mut second, server, "shared").await.unwrap();
+        second.commit().await.unwrap();
+    });
+    eventually("the second waits for the first", async || {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";
+        last.is_finished() || ledger.count(waiting).await == 1
+    })
+    .await;
+    first.commit().await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), last).await.unwrap().unwrap();
+    assert_eq!(kept(&ledger).await, 0);
+}

@@ -40,12 +40,14 @@ use super::{
 use crate::{
     answer::Written,
     extract::{Command, Idempotency, IdempotencyKey, Query, read_body},
+    neighbours::TOO_MANY_LOOKUPS,
     outside,
     perform::Caller,
     problem::{self, BODY_TOO_LARGE, Kind, Problem, UNSUPPORTED_MEDIA_TYPE},
     problems,
     shown::hides_nsfw,
     state::AppState,
+    uploads,
 };
 
 const PAGE_UNUSABLE: Kind = Kind::new(
@@ -85,6 +87,7 @@ problems!(
         SIMILAR_FIGURE,
         JAN_TAKEN,
         MFC_ID_TAKEN,
+        TOO_MANY_LOOKUPS,
     ],
 );
 
@@ -200,7 +203,7 @@ async fn import(
 ///
 /// For whoever is signed in. The body is the HTML of an item's page, at most 2 MiB, as `text/html`. It is read here; the
 /// site is never asked. Shown and saved as `POST /api/figures/import` does; an item whose id the catalogue has is the
-/// figure that has it.
+/// figure that has it. It counts as a question to the stores; 503 `busy` when too many pages are read at once.
 #[utoipa::path(
     post,
     path = "/api/figures/import/mfc-page",
@@ -228,6 +231,9 @@ async fn import_mfc_page(
         return Err(Problem::from(UNSUPPORTED_MEDIA_TYPE)
             .detail("send the page's HTML, with Content-Type: text/html"));
     }
+    if let Err(too_often) = state.outside.lookups.take(&caller.user.id) {
+        return Err(uploads::turned_away(request, too_often).await);
+    }
     let (figure_type, types) = typed(&state, how.figure_type.as_deref()).await?;
     let bytes = read_body(request, mfc_page::LIMIT).await?;
     let idempotency = key.map(|key| key.with_body(&bytes));
@@ -237,7 +243,7 @@ async fn import_mfc_page(
         mfc_page::of_html(&text, figure_type, &types, rates.as_ref())
     };
     // A page may keep a processor busy for seconds; two at a time leave room for others.
-    let permit = state.outside.pages.acquire().await.map_err(Problem::internal)?;
+    let permit = state.outside.reading_page().await?;
     let proposal = tokio::task::spawn_blocking(read).await.map_err(Problem::internal)?;
     drop(permit);
     let proposal = proposal.map_err(|error| Problem::from(PAGE_UNUSABLE).detail(error.to_string()))?;
@@ -347,6 +353,8 @@ async fn brought(
     let resembles = if how.as_new { None } else { in_the_way(&alike).map(|one| one.figure_id) };
     let command = ImportProduct { resembles, ..proposal.product };
     let image = command.figure.details.official_image_url.clone();
+    // A blank is in no key that a request can have.
+    let photo = idempotency.clone().map(|said| Idempotency { key: format!("{} photo", said.key), ..said });
     let done = state.perform(caller, idempotency, &command).await.map_err(|problem| {
         let offers = matches!(problem.code(), "similar_figure" | "jan_taken" | "mfc_id_taken");
         let existing = serde_json::to_value(&view.existing).unwrap_or(Value::Null);
@@ -354,10 +362,10 @@ async fn brought(
     })?;
     let (id, mut position) = (done.answer.figure_id, done.position);
     if let (false, Some(image)) = (done.answer.existed, image) {
-        let took = with_photo(state, caller, id, &image).await;
+        let took = with_photo(state, caller, photo, id, &image).await;
         view.image = Some(match took {
             Ok(at) => {
-                position = at;
+                position = position.max(at);
                 ImageView { taken: true, detail: None }
             }
             Err(detail) => ImageView { taken: false, detail: Some(detail) },
@@ -375,19 +383,23 @@ async fn brought(
     Ok(written.at(position))
 }
 
-/// Takes the picture that a page names as the figure's first photo. The import stands without it.
+/// Takes the picture that a page names as the figure's first photo, once however often the request is repeated. The
+/// import stands without it.
 async fn with_photo(
     state: &AppState,
     caller: &Caller,
+    idempotency: Option<Idempotency>,
     figure_id: FigureId,
     address: &HttpUrl,
 ) -> Result<Position, String> {
+    // A large picture is in memory as long as one that is uploaded.
+    let _place = state.pictures.admit().ok_or("too many pictures are on their way at once")?;
     let image = state.outside.image(address).await?;
     let picture = state.pictures.take(image.into()).await.map_err(|refused| refused.to_string())?;
     // Whoever is shown pictures blurred uploads none of NSFW figures, and brings none in so.
     let shows_nsfw = caller.user.nsfw_visibility == NsfwVisibility::Show;
     let add = AddFigurePhotos { figure_id, pictures: vec![picture], shows_nsfw };
-    let done = state.perform(caller, None, &add).await.map_err(|problem| problem.says().to_owned())?;
+    let done = state.perform(caller, idempotency, &add).await.map_err(|problem| problem.says().to_owned())?;
     Ok(done.position)
 }
 

@@ -37,7 +37,6 @@ use crate::{
     extract::{AdminUser, Command, CurrentUser, IfMatch, Path, Query},
     given::{self, CURRENCY_MISSING, INVALID_AMOUNT, INVALID_DATE, INVALID_JAN, UNKNOWN_CURRENCY},
     guard::fresh,
-    outside,
     pages::{Cursor, Limit, Page},
     perform::Caller,
     problem::{self, Kind, Problem},
@@ -299,11 +298,10 @@ async fn in_stores(state: &AppState, viewer: &User, jan: &Gtin) -> InStores {
     if let Err(too_often) = state.outside.lookups.take(&viewer.id) {
         return InStores::failed(&too_often);
     }
-    let searched = state.outside.sources.search(jan.as_str(), None, Utc::now());
-    let found = match tokio::time::timeout(STORES_WITHIN, searched).await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => return InStores::failed(&error.into()),
-        Err(_late) => return InStores::failed(&outside::UNREACHABLE.into()),
+    let sources = &state.outside.sources;
+    let found = match sources.search_within(jan.as_str(), None, Utc::now(), STORES_WITHIN).await {
+        Ok(found) => found,
+        Err(error) => return InStores::failed(&error.into()),
     };
     // A store that finds by words may give others.
     let other = |said: &str| Gtin::new(said).is_ok_and(|said| said.normalised() != jan.normalised());

@@ -135,12 +135,12 @@ pub struct WholeView {
     updated_at: DateTime<Utc>,
 }
 
-/// All that is told of an NSFW figure to somebody who hides them, until they ask with `confirm_nsfw=true`.
+/// All that is told of an NSFW figure to somebody who hides them, until they ask with `confirm_nsfw=true`. Not its slug,
+/// which names it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FigureBehindGate, example = example_gate)]
 pub struct GateView {
     id: Uuid,
-    slug: String,
     is_nsfw: bool,
     /// Always true.
     nsfw_gate: bool,
@@ -159,7 +159,7 @@ pub enum Opened {
 
 impl GateView {
     pub(super) fn of(figure: &Figure) -> Self {
-        Self { id: figure.card.id, slug: figure.card.slug.clone(), is_nsfw: true, nsfw_gate: true }
+        Self { id: figure.card.id, is_nsfw: true, nsfw_gate: true }
     }
 }
 
@@ -376,7 +376,6 @@ fn example_whole() -> Value {
 fn example_gate() -> Value {
     json!({
         "id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b09",
-        "slug": "figure-3f6d1c0e4b",
         "is_nsfw": true,
         "nsfw_gate": true
     })

@@ -6,7 +6,7 @@ mod cover;
 mod own;
 mod views;
 
-pub(super) use self::own::may_see;
+pub(super) use self::{own::may_see, views::PhotosOpened};
 
 use axum::{extract::Request, middleware::from_fn_with_state};
 use domain::{

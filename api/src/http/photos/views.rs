@@ -118,7 +118,7 @@ pub struct Photos<T> {
     pub(super) items: Vec<T>,
 }
 
-/// All that is told of the photos of an NSFW figure to somebody who hides such, until they ask with
+/// All that is told of the photos or scans of an NSFW figure to somebody who hides such, until they ask with
 /// `confirm_nsfw=true`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PhotosGate {
@@ -127,7 +127,7 @@ pub struct PhotosGate {
     nsfw_gate: bool,
 }
 
-/// Photos that were asked for.
+/// Photos or scans that were asked for.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum PhotosOpened<T> {
@@ -138,7 +138,7 @@ pub enum PhotosOpened<T> {
 }
 
 impl<T> PhotosOpened<T> {
-    pub(super) fn of(items: Vec<T>, is_nsfw: bool, viewer: Option<&User>, confirmed: bool) -> Self {
+    pub(in crate::http) fn of(items: Vec<T>, is_nsfw: bool, viewer: Option<&User>, confirmed: bool) -> Self {
         match is_nsfw && !confirmed && viewer.is_some_and(hides_nsfw) {
             true => Self::Gate(PhotosGate { is_nsfw: true, nsfw_gate: true }),
             false => Self::Open(Photos { items }),

@@ -8,74 +8,79 @@ use axum::{
 use domain::{
     collection::PictureCommand,
     ids::{ScanId, UserId},
-    picture::{ImageType, LARGE_SIDE, MOST_FRAMES, SMALL_SIDE},
+    picture::MOST_FRAMES,
+    refusal::Code,
+    stream::Position,
 };
 use projections::pictures;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{
-    super::photos::may_see,
-    FRAME_NOT_FOUND, ReplaceProblems, SCAN_NOT_FOUND, change, own,
+    super::photos::{NSFW_GATE, ServePicture, file_of, may_see},
+    FRAME_NOT_FOUND, READS, ReplaceProblems, SCAN_NOT_FOUND, change, digest, own, own_to_replace, place,
+    view,
     views::{Frame, Frames, ScanView},
-    written,
 };
 use crate::{
     answer::Written,
     extract::{IdempotencyKey, MaybeUser, Path, Query},
     perform::Caller,
-    problem::{self, INVALID_FIELD, Problem},
+    problem::{self, MISSING_FIELD, Problem},
     problems,
     served::{self, Privacy, RANGE_NOT_SATISFIABLE},
     state::AppState,
     uploads::{self, STORAGE_UNAVAILABLE, Taken},
 };
 
+/// How often a frame is put beside others that were replaced at the same time.
+const MOST_LOOKS: u8 = 20;
+
 problems!(
     ShowProblems = problem::LISTING,
-    &[SCAN_NOT_FOUND, FRAME_NOT_FOUND, RANGE_NOT_SATISFIABLE, STORAGE_UNAVAILABLE],
+    &[SCAN_NOT_FOUND, FRAME_NOT_FOUND, NSFW_GATE, RANGE_NOT_SATISFIABLE, STORAGE_UNAVAILABLE],
 );
-
-/// How large.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Size {
-    /// 320 or 960: a WebP of at most so many pixels a side. Left out: as it was sent, re-encoded.
-    size: Option<u32>,
-}
 
 /// Shows a frame.
 ///
 /// Anybody may see the first frame of a scan that its owner shares and has pinned as the cover of its piece; of an NSFW
-/// figure not those who hide them, nor people without an account. All others are their owner's alone. It is told apart
-/// by `ETag`, and parts of it can be asked for by `Range`.
+/// figure not those who hide them, nor people without an account. All others are their owner's alone, who is asked first
+/// with `confirm_nsfw=true` where they hide NSFW figures. It is told apart by `ETag`, and parts of it can be asked for
+/// by `Range`.
 #[utoipa::path(
     get,
     path = "/api/scans/{id}/frames/{n}",
     tag = "pictures",
     operation_id = "show_scan_frame",
-    params(("id" = Uuid, Path, description = "The scan"), ("n" = usize, Path, description = "Which, from 0"), Size),
+    params(("id" = Uuid, Path, description = "The scan"), ("n" = usize, Path, description = "Which, from 0"), ServePicture),
     responses((status = 200, description = "The picture", content_type = "image/*"), ShowProblems)
 )]
 pub(super) async fn show(
     State(state): State<AppState>,
     MaybeUser(viewer): MaybeUser,
     Path((id, n)): Path<(Uuid, usize)>,
-    Query(Size { size }): Query<Size>,
+    Query(query): Query<ServePicture>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let scan = pictures::scan(&state.pool, ScanId(id)).await?.ok_or(SCAN_NOT_FOUND)?;
     let (owner, is_shown) = (UserId(scan.user_id), scan.shared && scan.is_cover && n == 0);
-    may_see(&state, owner, is_shown, scan.is_nsfw, viewer.as_ref(), true, SCAN_NOT_FOUND).await?;
+    let (viewer, confirmed) = (viewer.as_ref(), query.confirm_nsfw);
+    may_see(&state, owner, is_shown, scan.is_nsfw, viewer, confirmed, SCAN_NOT_FOUND).await?;
     let frame = scan.frames.get(n).ok_or(FRAME_NOT_FOUND)?;
-    let (key, media_type) = match size {
-        None => (&frame.original, frame.media_type),
-        Some(SMALL_SIDE) => (&frame.small, ImageType::WebP),
-        Some(LARGE_SIDE) => (&frame.large, ImageType::WebP),
-        Some(_) => return Err(Problem::from(INVALID_FIELD).detail("size is 320 or 960").field("size")),
-    };
-    served::blob(&state, &headers, key, media_type.as_str(), Privacy::Private).await
+    let (key, media_type) = file_of(frame, query.size);
+    served::blob(&state, &headers, &key, media_type, Privacy::Private).await
+}
+
+/// The scan that a write left, once it can be read; what was made of frames that it has not any more is gone.
+async fn replaced(
+    state: &AppState,
+    caller: &Caller,
+    id: Uuid,
+    position: Position,
+) -> Result<Written<ScanView>, Problem> {
+    state.readable(position, READS, &place(ScanId(id))).await?;
+    let scan = own(state, &caller.user, id).await?;
+    operational::renders::drop_of_others(&state.pool, ScanId(id), &digest(&scan)).await?;
+    Ok(Written::done(view(state, scan).await?).at(position))
 }
 
 /// Puts other frames in place of all of a scan's.
@@ -98,13 +103,15 @@ pub(super) async fn replace_all(
     IdempotencyKey(key): IdempotencyKey,
     request: Request,
 ) -> Result<Written<ScanView>, Problem> {
-    let scan = own(&state, &caller.user, id).await?;
+    let scan = match own_to_replace(&state, &caller.user, id).await {
+        Ok(scan) => scan,
+        Err(problem) => return Err(uploads::turned_away(request, problem).await),
+    };
     let frames = uploads::pictures(&state, request, Taken::pictures("frame", MOST_FRAMES)).await?;
     let idempotency = uploads::recognised(key, &frames);
-    let frames = PictureCommand::ReplaceFrames { scan_id: ScanId(id), frames };
+    let frames = PictureCommand::ReplaceFrames { scan_id: ScanId(id), expected: None, frames };
     let position = change(&state, &caller, &scan, idempotency, frames).await?;
-    operational::renders::drop_scan(&state.pool, ScanId(id)).await?;
-    written(&state, &caller.user, ScanId(id), position).await
+    replaced(&state, &caller, id, position).await
 }
 
 /// Puts another picture in place of one frame.
@@ -127,19 +134,32 @@ pub(super) async fn replace_one(
     IdempotencyKey(key): IdempotencyKey,
     request: Request,
 ) -> Result<Written<ScanView>, Problem> {
-    let scan = own(&state, &caller.user, id).await?;
-    scan.frames.get(n).ok_or(FRAME_NOT_FOUND)?;
-    let mut sent = uploads::pictures(&state, request, Taken::pictures("frame", 1)).await?;
-    let idempotency = uploads::recognised(key, &sent);
-    // As it stands now, for whatever was replaced while the picture came in.
-    let scan = own(&state, &caller.user, id).await?;
-    let mut frames = scan.frames.clone();
-    match (frames.get_mut(n), sent.pop()) {
-        (Some(frame), Some(picture)) => *frame = picture,
-        _ => return Err(FRAME_NOT_FOUND.into()),
+    let found = own_to_replace(&state, &caller.user, id).await;
+    let found = found.and_then(|scan| scan.frames.get(n).map(|_| ()).ok_or_else(|| FRAME_NOT_FOUND.into()));
+    if let Err(problem) = found {
+        return Err(uploads::turned_away(request, problem).await);
     }
-    let frames = PictureCommand::ReplaceFrames { scan_id: ScanId(id), frames };
-    let position = change(&state, &caller, &scan, idempotency, frames).await?;
-    operational::renders::drop_scan(&state.pool, ScanId(id)).await?;
-    written(&state, &caller.user, ScanId(id), position).await
+    let sent = uploads::pictures(&state, request, Taken::pictures("frame", 1)).await?;
+    let idempotency = uploads::recognised(key, &sent);
+    let picture = sent.into_iter().next().ok_or(MISSING_FIELD)?;
+    let mut looks = 0_u8;
+    let position = loop {
+        let scan = own(&state, &caller.user, id).await?;
+        let mut frames = scan.frames.clone();
+        *frames.get_mut(n).ok_or(FRAME_NOT_FOUND)? = picture.clone();
+        let (scan_id, expected) = (ScanId(id), Some(digest(&scan)));
+        let frames = PictureCommand::ReplaceFrames { scan_id, expected, frames };
+        match change(&state, &caller, &scan, idempotency.clone(), frames).await {
+            // Another frame was replaced meanwhile, or the read model is late: this one goes beside it.
+            Err(stale) if stale.code() == Code::Stale.as_str() && looks < MOST_LOOKS => {
+                let head = state.store.head().await?;
+                if state.readable(head, READS, &place(scan_id)).await.is_err() {
+                    return Err(stale);
+                }
+                looks = looks.saturating_add(1);
+            }
+            done => break done?,
+        }
+    };
+    replaced(&state, &caller, id, position).await
 }

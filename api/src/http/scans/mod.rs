@@ -14,26 +14,30 @@ use domain::{
     collection::PictureCommand,
     commands::{ChangePictures, MakeScan},
     ids::{PieceId, ScanId},
-    picture::MOST_FRAMES,
+    picture::{BlobKey, MOST_FRAMES, MOST_SCANS, frames_digest},
     refusal::Code,
     stream::Position,
 };
-use operational::users::{NsfwVisibility, User};
+use operational::users::User;
 use projections::{
     collection,
     pictures::{self, OwnedScan},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 pub(super) use self::views::RenderView;
 use self::views::ScanView;
-use super::owned::PIECE_NOT_FOUND;
+use super::{
+    owned::PIECE_NOT_FOUND,
+    photos::{NSFW_NOT_SHOWN, PhotosOpened, shows_nsfw},
+};
 use crate::{
     answer::Written,
-    extract::{Command, CurrentUser, IdempotencyKey, Path},
+    extract::{Command, CurrentUser, IdempotencyKey, Path, Query},
+    gated::Gated,
     guard::fresh,
     perform::Caller,
     problem::{self, Kind, Problem},
@@ -53,10 +57,6 @@ pub(super) const FRAME_NOT_FOUND: Kind =
     Kind::new(StatusCode::NOT_FOUND, "frame_not_found", "the scan has no such frame");
 const TOO_MANY: Kind =
     Kind::refusal(Code::TooMany, "a scan has at most 96 frames, and a piece at most 20 scans").on("frame");
-const NSFW_NOT_SHOWN: Kind = Kind::refusal(
-    Code::NsfwNotShown,
-    "this figure is NSFW; choose to be shown such figures before you upload pictures of it",
-);
 
 problems!(
     MakeProblems = problem::SIGNED_IN,
@@ -74,8 +74,8 @@ problems!(
     uploads::PICTURES,
     &[SCAN_NOT_FOUND, FRAME_NOT_FOUND, TOO_MANY, NSFW_NOT_SHOWN],
 );
-problems!(ListProblems = problem::SIGNED_IN, &[PIECE_NOT_FOUND]);
-problems!(ReadProblems = problem::SIGNED_IN, &[SCAN_NOT_FOUND]);
+problems!(ListProblems = problem::SIGNED_IN, problem::LISTING, &[PIECE_NOT_FOUND]);
+problems!(ReadProblems = problem::SIGNED_IN, problem::LISTING, &[SCAN_NOT_FOUND]);
 problems!(ShareProblems = problem::SIGNED_IN, problem::BODY, problem::COMMAND, &[SCAN_NOT_FOUND]);
 problems!(RemoveProblems = problem::SIGNED_IN, problem::WRITE, problem::COMMAND, &[SCAN_NOT_FOUND]);
 
@@ -106,15 +106,19 @@ pub struct RemovedScan {
     deleted: bool,
 }
 
-/// Scans of a piece.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Scans {
-    /// The oldest first.
-    items: Vec<ScanView>,
+/// How to open scans.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OpenScan {
+    /// True to see what is of an NSFW figure in spite of hiding such.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    confirm_nsfw: bool,
 }
 
-fn shows_nsfw(user: &User) -> bool {
-    user.nsfw_visibility == NsfwVisibility::Show
+/// What tells the frames of a scan from any others.
+fn digest(scan: &OwnedScan) -> BlobKey {
+    frames_digest(&scan.frames)
 }
 
 fn place(scan: ScanId) -> String {
@@ -130,8 +134,20 @@ async fn own(state: &AppState, user: &User, id: Uuid) -> Result<OwnedScan, Probl
     Ok(scan.filter(|scan| scan.user_id == user.id.uuid()).ok_or(SCAN_NOT_FOUND)?)
 }
 
+/// One of somebody's own scans, to put other frames into it.
+///
+/// # Errors
+/// 404 for other people's, as for none; 403 where they are not shown what it is of.
+async fn own_to_replace(state: &AppState, user: &User, id: Uuid) -> Result<OwnedScan, Problem> {
+    match own(state, user, id).await? {
+        scan if scan.is_nsfw && !shows_nsfw(user) => Err(NSFW_NOT_SHOWN.into()),
+        scan => Ok(scan),
+    }
+}
+
 async fn view(state: &AppState, scan: OwnedScan) -> Result<ScanView, Problem> {
-    let made = operational::renders::of_scan(&state.pool, ScanId(scan.id)).await?;
+    let mut made = operational::renders::of_scan(&state.pool, ScanId(scan.id)).await?;
+    made.retain(|render| render.is_of(&digest(&scan)));
     Ok(ScanView::of(scan, made))
 }
 
@@ -165,35 +181,50 @@ async fn change(
 
 /// The scans of a piece.
 ///
-/// For whoever is signed in; other people's pieces are not found. The oldest first.
+/// For whoever is signed in; other people's pieces are not found. The oldest first. Who hides NSFW figures gets no more
+/// of such a piece than `nsfw_gate` until they ask with `confirm_nsfw=true`.
 #[utoipa::path(
     get,
     path = "/api/me/owned/{id}/scans",
     tag = "pictures",
     operation_id = "list_scans",
     security(("session" = [])),
-    params(("id" = Uuid, Path, description = "The piece")),
-    responses((status = 200, description = "Its scans", body = Scans), ListProblems)
+    params(("id" = Uuid, Path, description = "The piece"), OpenScan),
+    responses((status = 200, description = "Its scans", body = PhotosOpened<ScanView>), ListProblems)
 )]
 async fn list(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Path(id): Path<Uuid>,
-) -> Result<Json<Scans>, Problem> {
-    let piece = collection::piece(&state.pool, user.id, PieceId(id)).await?;
-    piece.ok_or(PIECE_NOT_FOUND)?;
+    Query(query): Query<OpenScan>,
+) -> Result<Json<PhotosOpened<ScanView>>, Problem> {
+    let piece = collection::piece(&state.pool, user.id, PieceId(id)).await?.ok_or(PIECE_NOT_FOUND)?;
+    let is_nsfw = piece.figure.is_some_and(|figure| figure.is_nsfw);
     let mut items = Vec::new();
     for scan in pictures::scans(&state.pool, user.id, PieceId(id)).await? {
         items.push(view(&state, scan).await?);
     }
-    Ok(Json(Scans { items }))
+    Ok(Json(PhotosOpened::of(items, is_nsfw, Some(&user), query.confirm_nsfw)))
+}
+
+/// Whether somebody may add a scan to a piece, looked at before the frames are taken in.
+async fn room(state: &AppState, user: &User, id: PieceId, may_be_repeated: bool) -> Result<(), Problem> {
+    let piece = collection::piece(&state.pool, user.id, id).await?.ok_or(PIECE_NOT_FOUND)?;
+    if piece.figure.is_some_and(|figure| figure.is_nsfw) && !shows_nsfw(user) {
+        return Err(NSFW_NOT_SHOWN.into());
+    }
+    if !may_be_repeated && pictures::scans(&state.pool, user.id, id).await?.len() >= MOST_SCANS {
+        return Err(TOO_MANY.into());
+    }
+    Ok(())
 }
 
 /// Adds a turntable scan to a piece.
 ///
 /// For whoever is signed in; other people's pieces are not found. The frames are parts of a form, all of the field
 /// `frame`, in the order in which the piece turns: 1 to 96 JPEG, PNG or WebP pictures of at most 16 MiB. One that is
-/// refused refuses all of them, and `field` says which: `frame[2]`.
+/// refused refuses all of them, and `field` says which: `frame[2]`. Whoever is not shown NSFW figures as they are adds
+/// none to pieces of such.
 #[utoipa::path(
     post,
     path = "/api/me/owned/{id}/scans",
@@ -211,8 +242,10 @@ async fn make(
     IdempotencyKey(key): IdempotencyKey,
     request: Request,
 ) -> Result<Written<ScanView>, Problem> {
-    let piece = collection::piece(&state.pool, caller.user.id, PieceId(id)).await?;
-    piece.ok_or(PIECE_NOT_FOUND)?;
+    // A repeated request is answered as the first was, although there may be no room any more.
+    if let Err(problem) = room(&state, &caller.user, PieceId(id), key.is_some()).await {
+        return Err(uploads::turned_away(request, problem).await);
+    }
     let frames = uploads::pictures(&state, request, Taken::pictures("frame", MOST_FRAMES)).await?;
     let idempotency = uploads::recognised(key, &frames);
     let command = MakeScan {
@@ -228,23 +261,32 @@ async fn make(
 
 /// One scan.
 ///
-/// For whoever is signed in, their own scans alone. Its frames are at `/api/scans/{id}/frames/{n}`, from 0.
+/// For whoever is signed in, their own scans alone. Its frames are at `/api/scans/{id}/frames/{n}`, from 0. Of one
+/// of an NSFW figure those who hide them get no more than `nsfw_gate` until they ask with `confirm_nsfw=true`.
 #[utoipa::path(
     get,
     path = "/api/scans/{id}",
     tag = "pictures",
     operation_id = "read_scan",
     security(("session" = [])),
-    params(("id" = Uuid, Path, description = "The scan")),
-    responses((status = 200, description = "The scan", body = ScanView), ReadProblems)
+    params(("id" = Uuid, Path, description = "The scan"), OpenScan),
+    responses((status = 200, description = "The scan", body = Gated<ScanView>), ReadProblems)
 )]
 async fn read(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Path(id): Path<Uuid>,
-) -> Result<Json<ScanView>, Problem> {
+    Query(query): Query<OpenScan>,
+) -> Result<Json<Gated<ScanView>>, Problem> {
     let scan = own(&state, &user, id).await?;
-    Ok(Json(view(&state, scan).await?))
+    let nsfw = match scan.is_nsfw {
+        true => {
+            let piece = collection::piece(&state.pool, user.id, PieceId(scan.piece_id)).await?;
+            Some((id, piece.and_then(|piece| piece.figure).ok_or(SCAN_NOT_FOUND)?.id))
+        }
+        false => None,
+    };
+    Ok(Json(Gated::of(view(&state, scan).await?, nsfw, &user, query.confirm_nsfw)))
 }
 
 /// Says whether others see a scan.

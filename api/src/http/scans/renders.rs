@@ -14,10 +14,14 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{SCAN_NOT_FOUND, own, views::RenderView};
+use super::{
+    super::photos::{NSFW_GATE, gate},
+    OpenScan, SCAN_NOT_FOUND, digest, own,
+    views::RenderView,
+};
 use crate::{
     answer::Written,
-    extract::{Body, CurrentUser, Path},
+    extract::{Body, CurrentUser, Path, Query},
     perform::Caller,
     problem::{self, INVALID_FIELD, Kind, NOT_FOUND, Problem},
     problems,
@@ -44,7 +48,8 @@ problems!(
 );
 problems!(
     ShowProblems = problem::SIGNED_IN,
-    &[SCAN_NOT_FOUND, NOT_FOUND, RANGE_NOT_SATISFIABLE, STORAGE_UNAVAILABLE],
+    problem::LISTING,
+    &[SCAN_NOT_FOUND, NOT_FOUND, NSFW_GATE, RANGE_NOT_SATISFIABLE, STORAGE_UNAVAILABLE],
 );
 
 /// What to make.
@@ -89,7 +94,7 @@ pub(super) async fn ask(
     if kind == RenderKind::Gsplat && !caller.user.is_admin && !is_for_everyone(&state).await? {
         return Err(GSPLAT_NOT_ALLOWED.into());
     }
-    match renders::ask(&state.pool, ScanId(scan.id), caller.user.id, kind).await? {
+    match renders::ask(&state.pool, ScanId(scan.id), &digest(&scan), caller.user.id, kind).await? {
         Asked::Queued(render) => {
             state.renders.wake();
             let place = format!("/api/scans/{id}/renders/{}", render.id);
@@ -112,24 +117,28 @@ async fn is_for_everyone(state: &AppState) -> Result<bool, Problem> {
 /// What was made of a scan.
 ///
 /// For whoever is signed in, their own scans alone. A turntable is an animated WebP; a model is whatever the worker made.
+/// Who hides NSFW figures is asked first, with `confirm_nsfw=true`.
 #[utoipa::path(
     get,
     path = "/api/scans/{id}/renders/{render}",
     tag = "pictures",
     operation_id = "show_render",
     security(("session" = [])),
-    params(("id" = Uuid, Path, description = "The scan"), ("render" = Uuid, Path, description = "What was made")),
+    params(("id" = Uuid, Path, description = "The scan"), ("render" = Uuid, Path, description = "What was made"), OpenScan),
     responses((status = 200, description = "The file", content_type = "application/octet-stream"), ShowProblems)
 )]
 pub(super) async fn show(
     State(state): State<AppState>,
     CurrentUser(user): CurrentUser,
     Path((id, render)): Path<(Uuid, Uuid)>,
+    Query(query): Query<OpenScan>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let scan = own(&state, &user, id).await?;
-    let render = renders::find(&state.pool, render).await?.filter(|render| render.scan_id == scan.id);
-    let render = render.ok_or(NOT_FOUND)?;
+    gate(scan.is_nsfw, &user, query.confirm_nsfw)?;
+    let render = renders::find(&state.pool, render).await?;
+    let is_shown = |render: &renders::Render| render.scan_id == scan.id && render.is_of(&digest(&scan));
+    let render = render.filter(is_shown).ok_or(NOT_FOUND)?;
     let key = render.blob_key.as_deref().and_then(|key| key.parse().ok()).ok_or(NOT_FOUND)?;
     let media_type = render.media_type.as_deref().unwrap_or("application/octet-stream");
     served::blob(&state, &headers, &key, media_type, Privacy::Private).await

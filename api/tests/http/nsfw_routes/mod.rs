@@ -84,7 +84,20 @@ impl Said {
     }
 
     fn names(&self, seeded: &Seeded) -> bool {
-        seeded.names.iter().any(|name| self.text.contains(name.as_str()))
+        seeded.names_or_slugs().any(|name| self.text.contains(name))
+    }
+
+    /// Whether it is a picture, or tells of some.
+    fn pictures(&self) -> bool {
+        self.status == 200
+            && (self.json.is_empty() && !self.text.is_empty() || self.text.contains("\"blurhash\""))
+    }
+
+    /// Whether it asks first, and shows nothing before.
+    fn asks_first(&self) -> bool {
+        let refused = |json: &Value| self.status == 403 && json["code"] == "nsfw_gate";
+        let asks = |json: &Value| refused(json) || self.status == 200 && gated(json);
+        !self.json.is_empty() && self.json.iter().all(asks) && !self.pictures()
     }
 
     fn is_ok_and_tells(&self, seeded: &Seeded, who: &str, faults: &mut Faults) {
@@ -131,6 +144,14 @@ async fn check_own(alice: &TestClient, route: &Route, seeded: &Seeded, wish: &st
                 confirmed.is_ok_and_tells(seeded, wish, faults);
                 faults.unless(!confirmed.json.iter().any(gated), &confirmed, wish, "asks again");
             }
+            (Shows::Pictures, "hide") => {
+                faults.unless(said.asks_first(), &said, wish, "does not ask first");
+                faults.unless(!said.names(seeded), &said, wish, "is named without asking first");
+                let joint = if path.contains('?') { '&' } else { '?' };
+                let confirmed = ask(alice, &format!("{path}{joint}confirm_nsfw=true"), seeded).await;
+                faults.unless(confirmed.pictures(), &confirmed, wish, "shows no picture when it is to");
+            }
+            (Shows::Pictures, _) => faults.unless(said.pictures(), &said, wish, "shows no picture"),
             (Shows::Lists | Shows::Opens, _) => {
                 said.is_ok_and_tells(seeded, wish, faults);
                 match wish {
@@ -249,7 +270,11 @@ async fn without_an_account_no_other_route_tells_of_nsfw_figures() {
         for path in route.ways(&seeded) {
             let said = ask(&nobody, &path, &seeded).await;
             said.is_silent(&seeded, "nobody", &mut faults);
-            let closed = said.status == 401 || matches!(route.shows, Shows::Nothing);
+            let closed = match route.shows {
+                Shows::Nothing => true,
+                Shows::Pictures => matches!(said.status, 401 | 404),
+                _ => said.status == 401,
+            };
             faults.unless(closed, &said, "nobody", "answered");
         }
     }

@@ -8,6 +8,8 @@ pub enum Shows {
     Lists,
     /// One that was asked for: who hides them is asked first, with `confirm_nsfw`.
     Opens,
+    /// Pictures of one that were asked for: who hides it is asked first, with `confirm_nsfw`.
+    Pictures,
     /// What is one person's, to others: as that person's `public_profile_show_nsfw` and the viewer want.
     ToOthers,
     /// The same, to people with an account only.
@@ -53,6 +55,10 @@ const fn opens(path: &'static str, ways: &'static [&'static str]) -> Route {
     Route { path, shows: Shows::Opens, ways }
 }
 
+const fn pictures(path: &'static str, ways: &'static [&'static str]) -> Route {
+    Route { path, shows: Shows::Pictures, ways }
+}
+
 const fn to_others(path: &'static str, ways: &'static [&'static str]) -> Route {
     Route { path, shows: Shows::ToOthers, ways }
 }
@@ -79,8 +85,8 @@ const THE_LOG: &str = "admins read the log as it is stored, to find out what wen
 const ELSEWHERE: &str = "leads to a provider's pages and shows nothing of a collection";
 
 const CROSSINGS: &str = "asks a server outside; its own tests have one and see who hides what";
-const PICTURES: &str =
-    "names no figure, and there are no pictures here; its own tests see who is asked first";
+const RECEIPTS: &str = "receipts show no figure and are shown to their owner whatever they hide: decision 29";
+const WORKERS: &str = "shows a worker outside what it is to make a film or model of, under its lease";
 const SHOPS: &str = "asks a price provider, of which there is none here; its own tests have one";
 
 pub const ROUTES: &[Route] = &[
@@ -192,17 +198,23 @@ pub const ROUTES: &[Route] = &[
     unasked("/api/external/search", SHOPS),
     unasked("/api/external/product", SHOPS),
     // Pictures and papers
-    unasked("/api/figures/{id}/photos", PICTURES),
-    unasked("/api/figure-photos/{id}", PICTURES),
-    unasked("/api/photos/{id}", PICTURES),
-    unasked("/api/me/owned/{id}/photos", PICTURES),
-    unasked("/api/me/owned/{id}/scans", PICTURES),
-    unasked("/api/me/owned/{id}/documents", PICTURES),
-    unasked("/api/documents/{id}", PICTURES),
-    unasked("/api/scans/{id}", PICTURES),
-    unasked("/api/scans/{id}/frames/{n}", PICTURES),
-    unasked("/api/scans/{id}/renders/{render}", PICTURES),
-    unasked("/api/render-worker/{id}/frames/{n}", PICTURES),
+    pictures("/api/figures/{id}/photos", &["/api/figures/{owned}/photos"]),
+    pictures(
+        "/api/figure-photos/{id}",
+        &["/api/figure-photos/{figure_photo}", "/api/figure-photos/{figure_photo}?size=320"],
+    ),
+    pictures("/api/photos/{id}", &["/api/photos/{photo}", "/api/photos/{photo}?size=960"]),
+    pictures("/api/me/owned/{id}/photos", &["/api/me/owned/{piece}/photos"]),
+    pictures("/api/me/owned/{id}/scans", &["/api/me/owned/{piece}/scans"]),
+    unasked("/api/me/owned/{id}/documents", RECEIPTS),
+    unasked("/api/documents/{id}", RECEIPTS),
+    pictures("/api/scans/{id}", &["/api/scans/{scan}"]),
+    pictures(
+        "/api/scans/{id}/frames/{n}",
+        &["/api/scans/{scan}/frames/0", "/api/scans/{scan}/frames/1?size=320"],
+    ),
+    pictures("/api/scans/{id}/renders/{render}", &["/api/scans/{scan}/renders/{render}"]),
+    unasked("/api/render-worker/{id}/frames/{n}", WORKERS),
     nothing("/api/admin/renders"),
     nothing("/api/me/notifications/deliveries"),
     unasked("/api/me/notifications/deliveries/{id}", "tells of tries, and nothing goes out here"),

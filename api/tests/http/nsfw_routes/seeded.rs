@@ -10,10 +10,13 @@ use domain::{
     money::Money,
     text::HttpUrl,
 };
+use reqwest::Method;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::figures::{add, id};
+use crate::forms::{form, png};
 use crate::profiles::{own, settled, switch};
 use crate::support::{TestApp, TestClient};
 
@@ -72,6 +75,30 @@ async fn priced(app: &TestApp, figure: &Value, euro: &str) {
     judged(app).await;
 }
 
+/// Pictures of every kind of an NSFW figure and a piece of it, by what stands for them in paths.
+async fn pictured(
+    app: &TestApp,
+    client: &TestClient,
+    figure: &str,
+    piece: &str,
+) -> [(&'static str, String); 4] {
+    let frame = |shade| png(90, 60, shade);
+    let upload = async |place: String| {
+        let photos = client.upload(&place, vec![frame(10)]).await.made();
+        id(&photos["items"][0]).to_owned()
+    };
+    let figure_photo = upload(format!("/api/figures/{figure}/photos")).await;
+    let photo = upload(format!("/api/me/owned/{piece}/photos")).await;
+    let frames = form("frame", vec![frame(20), frame(30)]);
+    let scans = format!("/api/me/owned/{piece}/scans");
+    let scan = client.send(Method::POST, &scans, |request| request.multipart(frames)).await.made();
+    let asked = format!("/api/scans/{}/render", id(&scan));
+    let render = client.post(&asked, json!({"kind": "turntable"})).await.made();
+    assert!(app.state.renders.make_next(&CancellationToken::new()).await.unwrap());
+    let of = |one: &Value| id(one).to_owned();
+    [("figure_photo", figure_photo), ("photo", photo), ("scan", of(&scan)), ("render", of(&render))]
+}
+
 /// A figure by a maker that all of them have in common.
 async fn figure(client: &TestClient, name: &str, is_nsfw: bool, more: Value) -> Value {
     let mut fields = json!({
@@ -104,6 +131,8 @@ pub async fn seed(app: &TestApp) -> (TestClient, Seeded) {
     let sold = json!({"reason": "sold", "sold_amount": "900", "sold_currency": "EUR"});
     alice.post(&format!("/api/me/owned/{}/archive", ids[5]), sold).await.ok();
     let cabinet = alice.post("/api/me/locations", json!({"name": "Vitrine"})).await.made();
+
+    let pictures = pictured(app, &alice, id(&owned), ids[1]).await;
 
     let order = |figure: &Value| {
         json!({"figure_id": id(figure), "price_amount": "100", "price_currency": "EUR", "deposit_amount": "30",
@@ -141,7 +170,7 @@ pub async fn seed(app: &TestApp) -> (TestClient, Seeded) {
     let (names, slugs, figure_ids) = (of("name"), of("slug"), of("id"));
     let marks = names.iter().chain(&slugs).chain(&figure_ids).cloned().chain(["nsfw_5".to_owned()]).collect();
     let me = alice.get("/api/me").await.ok();
-    let places = vec![
+    let mut places = vec![
         ("owned", figure_ids[0].clone()),
         ("owned_slug", slugs[0].clone()),
         ("wished", figure_ids[1].clone()),
@@ -159,5 +188,6 @@ pub async fn seed(app: &TestApp) -> (TestClient, Seeded) {
         ("me", me["id"].as_str().unwrap().to_owned()),
         ("position", app.state.store.head().await.unwrap().0.to_string()),
     ];
+    places.extend(pictures);
     (alice, Seeded { marks, names, ids: figure_ids, slugs, places, told_last: "Teapot Keeper Io" })
 }

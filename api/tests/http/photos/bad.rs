@@ -118,6 +118,24 @@ async fn an_upload_that_is_cut_off_near_its_end_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_sends_much_at_once_leaves_room_for_others() {
+    let app = TestApp::new().await;
+    let (alice, ben) = (app.register("alice").await, app.register("ben").await);
+    let hers = piece(&alice, "Harbour Pilot Mina").await.2;
+    let his = piece(&ben, "Lighthouse Keeper Aoi").await.2;
+    let me = alice.get("/api/me").await.ok();
+    let me = domain::ids::UserId(id(&me).parse().unwrap());
+    let held: Vec<_> = std::iter::from_fn(|| app.state.pictures.admit_person(me)).take(24).collect();
+    assert_eq!(held.len(), 4);
+    let busy = alice.upload(&hers, vec![jpeg(16, 16, 1)]).await;
+    assert_eq!(busy.header("retry-after"), "5");
+    busy.refused(503, "busy");
+    ben.upload(&his, vec![jpeg(16, 16, 1)]).await.made();
+    drop(held);
+    alice.upload(&hers, vec![jpeg(16, 16, 1)]).await.made();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_a_thousand_uploads_at_once_each_is_taken_or_told_to_come_again() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;

@@ -38,7 +38,8 @@ pub async fn resembling(pool: &PgPool, title: &str) -> sqlx::Result<Vec<Resembli
         "SELECT f.id, f.name, f.version_name, f.scale, f.gtin, f.mfc_id, maker.name AS manufacturer \
          FROM figures AS f LEFT JOIN figure_entity_names AS maker ON maker.id = f.manufacturer_id \
          WHERE f.sort_name = $1 OR $1 <% f.search_text \
-         ORDER BY f.sort_name = $1 DESC, word_similarity($1, f.search_text) DESC, f.id LIMIT $2",
+         ORDER BY f.sort_name = $1 DESC, word_similarity($1, f.search_text) DESC, \
+             similarity($1, f.sort_name) DESC, f.id LIMIT $2",
     )
     .bind(folded(title))
     .bind(MOST)

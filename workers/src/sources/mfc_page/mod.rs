@@ -106,6 +106,33 @@ mod tests {
     }
 
     #[test]
+    fn a_height_is_in_millimetres_or_centimetres_or_left_out() {
+        let height = |said: &str| {
+            assert!(NEW.contains("H=<strong>240</strong>mm (9.36in)"));
+            let proposal = read(&NEW.replace("H=<strong>240</strong>mm (9.36in)", said)).unwrap();
+            let told: Vec<&str> = proposal.remarks.iter().map(|remark| remark.field).collect();
+            (proposal.product.figure.details.height_mm, told)
+        };
+        for (said, mm) in [
+            ("H=24.5cm", 245),
+            ("H 24.0 cm", 240),
+            ("H=240", 240),
+            ("H=240.00mm", 240),
+            ("Width=90mm H=240mm (9.4in)", 240),
+            ("H=240, W=100", 240),
+            ("H=240 W=100mm", 240),
+        ] {
+            assert_eq!(height(said), (Some(mm), vec![]), "{said}");
+        }
+        for said in ["H=9.8in", "H=9.8 in", "H=10\"", "H=1,200mm", "H=24,5cm", "H=2m"] {
+            assert_eq!(height(said), (None, vec!["height_mm"]), "{said}");
+        }
+        for said in ["Width=90mm", "with 24 parts", "Length 240mm"] {
+            assert_eq!(height(said), (None, vec![]), "{said}");
+        }
+    }
+
+    #[test]
     fn what_is_no_item_is_refused() {
         for text in [
             "",

@@ -12,6 +12,7 @@ use domain::figure::FigureType;
 use domain::gtin::Gtin;
 use domain::money::rates::RateTable;
 use domain::text::{Line, folded};
+use rust_decimal::Decimal;
 use scraper::{ElementRef, Html, Node};
 use std::collections::HashMap;
 
@@ -303,16 +304,31 @@ fn scale_in(text: &str) -> Option<String> {
     fraction.map(str::to_owned).or_else(|| text.contains("non-scale").then(|| "non-scale".to_owned()))
 }
 
-/// `H=240mm`, `H 24 cm`: in millimetres.
+/// `H=240mm`, `H 24.5 cm`: in millimetres. One in another unit comes as it stands, to be left out and told.
 fn height_in(text: &str) -> Option<String> {
     let text = folded(text);
-    let after =
-        text.split_once("h=").or_else(|| text.split_once("h ")).map(|(_, after)| after.trim_start())?;
-    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
-    let height: i32 = digits.parse().ok()?;
-    let unit = after.get(digits.len()..)?.trim_start_matches([' ', '.', '0']);
-    let height = if unit.starts_with("cm") { height.checked_mul(10)? } else { height };
-    Some(height.to_string())
+    let said = text.match_indices('h').find_map(|(at, _)| {
+        let (before, after) = (text.get(..at)?, text.get(at..)?.strip_prefix('h')?);
+        let is_a_word = !before.ends_with(char::is_alphanumeric) && after.starts_with(['=', ' ']);
+        let said = after.trim_start_matches(['=', ' ']);
+        (is_a_word && said.starts_with(|c: char| c.is_ascii_digit())).then_some(said)
+    })?;
+    let end = said.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ',')).unwrap_or(said.len());
+    let (number, rest) = said.split_at_checked(end)?;
+    let unit = rest.trim_start().split([' ', ',', ';', '/', '(', ')']).next().unwrap_or_default();
+    let unit = unit.trim_end_matches('.');
+    let whole = |factor: u32| {
+        let number: Decimal = number.trim_end_matches(['.', ',']).parse().ok()?;
+        Some(number.checked_mul(factor.into())?.normalize().to_string())
+    };
+    let height = match unit {
+        "" | "mm" => whole(1),
+        "cm" => whole(10),
+        // The next measure, as in `H=240 W=100mm`.
+        other if rest.starts_with(' ') && (other == "x" || other.contains('=')) => whole(1),
+        _ => None,
+    };
+    Some(height.unwrap_or_else(|| format!("{number} {unit}")))
 }
 
 /// Every date that stands alone in a piece of text: `05/2027`, `05/20/2027`, `2027-05-20`, `2027`.

@@ -37,6 +37,21 @@ pub fn webp_lossless(pixels: &RgbImage) -> Vec<u8> {
     webp::Encoder::from_rgb(pixels, pixels.width(), pixels.height()).encode_lossless().to_vec()
 }
 
+/// Noise that repeats, which some pack into next to nothing and others not at all.
+pub fn tiled_noise(tiles: usize) -> RgbImage {
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut tile = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random.to_le_bytes()[3]
+    };
+    let band: Vec<u8> =
+        (0..64).flat_map(|_row| (0..64 * 3).map(|_| tile()).collect::<Vec<u8>>().repeat(tiles)).collect();
+    let side = u32::try_from(64 * tiles).unwrap();
+    RgbImage::from_raw(side, side, band.repeat(tiles)).unwrap()
+}
+
 /// A disc that fades out, on nothing. What cannot be seen is bright green.
 pub fn disc(side: u32) -> RgbaImage {
     let middle = i64::from(side) / 2;

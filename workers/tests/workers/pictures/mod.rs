@@ -2,6 +2,7 @@
 
 mod made;
 mod refused;
+mod stopped;
 mod taken;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ pub struct Studio {
     pub pictures: Pictures,
     pub blobs: Blobs,
     _folder: ScratchFolder,
-    _db: TestDb,
+    db: TestDb,
 }
 
 impl Studio {
@@ -29,7 +30,7 @@ impl Studio {
         let folder = ScratchFolder::new();
         let blobs = Blobs::new(&db.pool, &BlobSettings::Folder(folder.path().to_owned()));
         let pictures = Pictures::new(blobs.clone(), limits);
-        Self { pictures, blobs, _folder: folder, _db: db }
+        Self { pictures, blobs, _folder: folder, db }
     }
 
     pub async fn take(&self, upload: Vec<u8>) -> Picture {

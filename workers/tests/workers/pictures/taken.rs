@@ -2,9 +2,11 @@
 
 use super::made::{self, CORNERS, SECRETS};
 use super::{Studio, show};
-use domain::picture::{ImageType, LARGE_SIDE, SMALL_SIDE};
+use domain::ids::UserId;
+use domain::picture::{ImageType, LARGE_SIDE, MOST_PICTURE_BYTES, SMALL_SIDE};
 use image::{DynamicImage, ImageBuffer, Rgb, Rgba};
 use moxcms::ColorProfile;
+use uuid::Uuid;
 use workers::pictures::Limits;
 
 /// Whether the corners have the colours of the scene.
@@ -191,4 +193,30 @@ async fn many_at_once_are_made_one_after_the_other_and_too_many_are_told_to_come
     assert_eq!(held.len(), 6);
     drop(held);
     assert!(studio.pictures.admit().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_person_does_not_have_all_the_places() {
+    let studio = Studio::new().await;
+    let [alice, ben] = [1, 2].map(|n| UserId::from(Uuid::from_u128(n)));
+    let mut hers: Vec<_> = std::iter::from_fn(|| studio.pictures.admit_person(alice)).take(24).collect();
+    assert_eq!(hers.len(), 4);
+    assert!(studio.pictures.admit_person(ben).is_some());
+    hers.pop();
+    hers.extend(studio.pictures.admit_person(alice));
+    assert_eq!(hers.len(), 4);
+    assert!(studio.pictures.admit_person(alice).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_have_too_many_bytes_without_losses_is_kept_with_some() {
+    let studio = Studio::new().await;
+    let pixels = made::tiled_noise(55);
+    let upload = made::webp_lossless(&pixels);
+    assert!(upload.len() < 1024 * 1024, "{}", upload.len());
+    let picture = studio.take(upload).await;
+    assert_eq!((picture.width, picture.media_type), (3520, ImageType::WebP));
+    assert!(u64::from(picture.bytes) <= 2 * MOST_PICTURE_BYTES, "{}", picture.bytes);
+    let kept = studio.bytes(&picture.original).await;
+    assert_eq!(&kept[12..16], b"VP8 ", "with losses");
 }
