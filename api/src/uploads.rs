@@ -227,8 +227,14 @@ impl Files {
     pub async fn next(&mut self) -> Result<Option<File>, Problem> {
         let place = format!("{}[{}]", self.taken.field, self.count);
         let left = self.until.saturating_duration_since(Instant::now());
-        let within = timeout(left.min(FILE_WITHIN), self.read());
-        match within.await.unwrap_or_else(|_late| Err(BODY_TOO_SLOW.into())) {
+        let read = match left.is_zero() {
+            true => Err(BODY_TOO_SLOW.into()),
+            false => match timeout(left.min(FILE_WITHIN), self.read()).await {
+                Ok(read) => read,
+                Err(_late) => Err(BODY_TOO_SLOW.into()),
+            },
+        };
+        match read {
             Ok(Some(file)) => {
                 self.count = self.count.saturating_add(1);
                 Ok(Some(file))
