@@ -14,6 +14,8 @@ const REFUSED_PATIENCE: Duration = Duration::from_secs(5);
 const STARTING_PATIENCE: Duration = Duration::from_secs(60);
 /// A connection that says nothing for longer is given up.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// A connection on a socket that was used more lately is taken to be alive.
+pub(crate) const RESTED: Duration = Duration::from_millis(250);
 const POOL_SIZE: u32 = 20;
 
 /// Which PostgreSQL to use.
@@ -193,10 +195,15 @@ async fn checked_pool(options: PgConnectOptions, may_break: bool) -> Result<PgPo
         .after_connect(|connection, _| {
             Box::pin(async move { connection.execute("SET jit = off").await.map(drop) })
         });
-    // A socket beside us neither cuts nor swallows anything, and a ping costs a round trip.
+    // A socket beside us neither cuts nor swallows anything, and a ping costs a round trip. It breaks when the server
+    // ends, which does not come back at once.
     let pool = match (may_break, options.get_socket()) {
         (false, _) => pool.test_before_acquire(false),
-        (true, Some(_socket)) => pool.test_before_acquire(true),
+        (true, Some(_socket)) => pool.test_before_acquire(false).before_acquire(|connection, metadata| {
+            Box::pin(
+                async move { if metadata.idle_for < RESTED { Ok(true) } else { answers(connection).await } },
+            )
+        }),
         (true, None) => wary(pool),
     };
     Ok(pool.connect_lazy_with(options))
@@ -210,7 +217,7 @@ fn wary(pool: PgPoolOptions) -> PgPoolOptions {
         .after_release(|connection, _| Box::pin(answers(connection)))
 }
 
-async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+pub(crate) async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     match tokio::time::timeout(ANSWER_WITHIN, connection.ping()).await {
         Ok(answer) => answer.map(|()| true),
         // An error, since a connection that is only not wanted is taken leave of, which may take for ever.

@@ -8,6 +8,7 @@
 pub mod backup;
 pub mod cluster;
 pub mod connect;
+pub mod lanes;
 pub mod migrate;
 pub mod snapshot;
 pub mod statistics;
@@ -16,5 +17,6 @@ pub mod testing;
 pub use backup::{BackupError, Copied};
 pub use cluster::{Cluster, ClusterError, ClusterOptions, Durability, ServeLock, ServeLockError};
 pub use connect::{ConnectError, Database, Source};
+pub use lanes::Lanes;
 pub use migrate::{MIGRATOR, MigrationError};
 pub use snapshot::snapshot;

@@ -265,7 +265,10 @@ fn hash(parts: &[&[u8]]) -> String {
 }
 
 fn migrations_hash() -> String {
-    let parts: Vec<&[u8]> = MIGRATOR.iter().map(|migration| migration.checksum.as_ref()).collect();
+    // The numbers too: a database knows its migrations by them.
+    let numbers: Vec<_> = MIGRATOR.iter().map(|migration| migration.version.to_be_bytes()).collect();
+    let texts = MIGRATOR.iter().map(|migration| migration.checksum.as_ref());
+    let parts: Vec<&[u8]> = numbers.iter().map(<[u8; 8]>::as_slice).chain(texts).collect();
     hash(&parts)
 }
 

@@ -17,6 +17,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Builder;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tracing::{Instrument, Span, field, trace_span};
 use uuid::Uuid;
@@ -150,11 +151,24 @@ const LONGEST_GATHERING: Duration = Duration::from_millis(3);
 /// When none has come for so long, none is waited for.
 const QUIET: Duration = Duration::from_micros(200);
 
+/// From how many commands on they are written in two halves in turns.
+const TWO_HALVES: usize = 48;
+
 /// What the last batch was like.
 #[derive(Default)]
 struct Written {
+    /// How many commands were under way: those of the batch, and those that queued meanwhile.
     commands: usize,
     took: Duration,
+}
+
+impl Written {
+    /// How many commands are worth waiting for. Where many are under way, half of them: while one half is written,
+    /// the other half's answers are read and its next commands decided, so neither the database nor the deciding
+    /// waits for the other. With few, what a commit costs whatever its size weighs more.
+    const fn worth_waiting_for(&self) -> usize {
+        if self.commands < TWO_HALVES { self.commands } else { self.commands.div_ceil(2) }
+    }
 }
 
 /// The task that writes.
@@ -191,7 +205,7 @@ impl Appender {
             fold,
             head,
         };
-        tokio::spawn(appender.run());
+        appender.begin();
         let bytes = options.queue_bytes.clamp(1, Semaphore::MAX_PERMITS);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         Queue {
@@ -199,6 +213,26 @@ impl Appender {
             room: Arc::new(Semaphore::new(usize::try_from(bytes).unwrap_or(usize::MAX))),
             bytes,
             wait: options.queue_wait,
+        }
+    }
+
+    /// Runs on a thread of its own. Every batch is a handful of round trips, and whoever shares a thread with all
+    /// requests is called back after each only when the thread looks up from them: in a busy process an append
+    /// waited as long for its own thread as for the database.
+    fn begin(self) {
+        // What is stepped through has one thread for everything.
+        if crash::is_stepped() {
+            tokio::spawn(self.run());
+            return;
+        }
+        let thread = std::thread::Builder::new().name("appender".to_owned());
+        let began = thread.spawn(move || match Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(self.run()),
+            Err(error) => tracing::error!(%error, "the appender cannot run"),
+        });
+        // Whoever appends is told that nothing was written: the queue is gone with the thread.
+        if let Err(error) = began {
+            tracing::error!(%error, "the appender has no thread");
         }
     }
 
@@ -217,10 +251,10 @@ impl Appender {
             stall_point!("append.collect");
             let batch;
             (batch, held) = self.gather(first, &last).await;
-            last.commands = batch.len();
-            let began = Instant::now();
+            let (began, commands) = (Instant::now(), batch.len());
             self.write(batch).await;
             last.took = began.elapsed();
+            last.commands = commands + self.jobs.len() + usize::from(held.is_some());
         }
         if let Some(connection) = self.connection {
             let _ = connection.close().await;
@@ -230,8 +264,8 @@ impl Appender {
     /// Takes what has queued, up to the bounds; what does not fit is the second part of the answer.
     ///
     /// Those whose commands the last commit has answered are about to send their next ones: a commit for the
-    /// first of them alone would let all others wait for two. So it waits until as many have queued, but no
-    /// longer than they keep coming, and no longer than a good part of what the commit takes.
+    /// first of them alone would let all others wait for two. So it waits until as many have queued as are worth
+    /// it, but no longer than they keep coming, and no longer than a good part of what the commit takes.
     async fn gather(&mut self, first: Job, last: &Written) -> (Vec<Job>, Option<Job>) {
         let (mut events, mut bytes) = (first.append.events.len(), first.bytes);
         let mut batch = vec![first];
@@ -247,9 +281,11 @@ impl Appender {
                 batch.push(job);
                 quiet = Instant::now() + QUIET;
             }
-            if batch.len() >= last.commands || Instant::now() >= until.min(quiet) {
+            if batch.len() >= last.worth_waiting_for() || Instant::now() >= until.min(quiet) {
                 return (batch, None);
             }
+            // Those who decide may need this processor.
+            std::thread::yield_now();
             tokio::task::yield_now().await;
         }
     }
@@ -474,6 +510,13 @@ pub(crate) mod tests {
     use domain::claim::{ClaimEvent, Holder};
     use domain::ids::{EventId, FigureId};
     use domain::stream::{Event, Metadata};
+
+    #[test]
+    fn few_commands_are_waited_for_together_and_many_by_halves() {
+        let waited_for = |commands| Written { commands, took: Duration::ZERO }.worth_waiting_for();
+        assert_eq!([0, 1, 16, 47].map(waited_for), [0, 1, 16, 47]);
+        assert_eq!([48, 49, 64].map(waited_for), [24, 25, 32]);
+    }
 
     pub(crate) fn stream(n: u128) -> StreamId {
         StreamId::Figure(FigureId(Uuid::from_u128(n)))

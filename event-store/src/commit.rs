@@ -1,11 +1,13 @@
 //! One batch in one transaction: lock, look, judge, write, commit. And, when the connection is lost at the
 //! commit, finding out what became of it.
 //!
-//! The look is left out while the appender remembers how the log stands; the statement that inserts then
-//! checks that the head is still where it is remembered to be, since nobody appends without moving it.
+//! The look is left out while the appender remembers where the head of the log is; the statement that inserts then
+//! checks that it is still there, since nobody appends without moving it. Streams that the appender does not remember
+//! are taken to be where those who write to them say, and the same statement checks that too.
 
 use crate::append::{Append, AppendError, Appended, is_passing};
 use crate::compound::{Compound, Ran};
+use crate::judge::{Verdict, judge};
 use crate::memory::Memory;
 use crate::subscribe::CHANNEL;
 use crate::{crash_point, stall_point};
@@ -18,7 +20,7 @@ use sqlx::{Error, Executor, PgConnection, Row};
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::timeout;
@@ -38,17 +40,17 @@ pub const APPEND_LOCK: i64 = append_lock!();
 const BEGIN: &str =
     concat!("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(", append_lock!(), ")");
 
-const LOOK: &str = "
-    SELECT
-        (SELECT position FROM events ORDER BY position DESC LIMIT 1),
-        (SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1),
-        clock_timestamp(),
-        ARRAY(
-            SELECT coalesce((SELECT e.sequence FROM events e
-                             WHERE e.aggregate_type = s.type AND e.aggregate_id = s.id
-                             ORDER BY e.sequence DESC LIMIT 1), 0)
-            FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS s (type, id, n) ORDER BY s.n
-        )";
+const HEAD: &str = "SELECT position FROM events ORDER BY position DESC LIMIT 1";
+/// Of the stream `s`.
+const VERSION: &str = "SELECT e.sequence FROM events e WHERE e.aggregate_type = s.type AND e.aggregate_id = s.id \
+     ORDER BY e.sequence DESC LIMIT 1";
+static LOOK: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT ({HEAD}), (SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1), clock_timestamp(), \
+             ARRAY(SELECT coalesce(({VERSION}), 0) \
+                   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS s (type, id, n) ORDER BY s.n)"
+    )
+});
 
 const LOOK_FOR_RECORDS: &str = "
     SELECT r.actor, r.key FROM unnest($1::uuid[], $2::text[]) AS wanted (actor, key)
@@ -96,49 +98,6 @@ pub trait InlineFold: Send + Sync {
     }
 }
 
-/// What is decided about one append of a batch.
-#[derive(Debug, PartialEq)]
-enum Verdict {
-    Pass,
-    Conflict(Vec<(StreamId, Version)>),
-    KeyTaken,
-}
-
-/// Judges the appends of a batch in order: each sees what the ones before it write.
-fn judge<'a>(
-    appends: impl Iterator<Item = &'a Append>,
-    mut versions: HashMap<&'a StreamId, Version>,
-    mut taken: HashSet<(Uuid, String)>,
-) -> Vec<Verdict> {
-    appends
-        .map(|append| {
-            let key = append.record.as_ref().map(|r| (r.actor, r.key.clone()));
-            if key.as_ref().is_some_and(|k| taken.contains(k)) {
-                return Verdict::KeyTaken;
-            }
-            let outrun: Vec<_> = append
-                .expected
-                .iter()
-                .filter_map(|(stream, expected)| {
-                    let actual = versions.get(stream).copied().unwrap_or(Version::NONE);
-                    (actual != *expected).then(|| (stream.clone(), actual))
-                })
-                .collect();
-            if !outrun.is_empty() {
-                return Verdict::Conflict(outrun);
-            }
-            for event in &append.events {
-                if let Some((stream, version)) = versions.get_key_value(&event.stream) {
-                    let (stream, version) = (*stream, version.next());
-                    versions.insert(stream, version);
-                }
-            }
-            taken.extend(key);
-            Verdict::Pass
-        })
-        .collect()
-}
-
 /// What tells afterwards whether a batch was committed.
 #[derive(Debug, Clone)]
 pub(crate) enum Proof {
@@ -160,6 +119,34 @@ pub(crate) enum Broken {
 impl From<Error> for Broken {
     fn from(error: Error) -> Self {
         Self::Before(error)
+    }
+}
+
+/// How the log is believed to stand, without having looked.
+struct Belief {
+    head: Position,
+    /// Those of the batch that nothing is remembered of.
+    streams: Vec<(StreamId, Version)>,
+}
+
+impl Belief {
+    /// Lets nothing be written unless it is so.
+    fn prove(self, compound: &mut Compound) -> Result<(), BoxDynError> {
+        let head = compound.bind(self.head.0)?;
+        let mut premise = format!("coalesce(({HEAD}), 0) = {head}");
+        if !self.streams.is_empty() {
+            let types: Vec<&str> = self.streams.iter().map(|(s, _)| s.aggregate_type()).collect();
+            let ids: Vec<String> = self.streams.iter().map(|(s, _)| s.aggregate_id()).collect();
+            let versions: Vec<i64> = self.streams.iter().map(|(_, version)| version.0).collect();
+            let (types, ids) = (compound.bind(types)?, compound.bind(ids)?);
+            let versions = compound.bind(versions)?;
+            premise.push_str(&format!(
+                " AND NOT EXISTS (SELECT FROM unnest({types}, {ids}, {versions}) AS s (type, id, version) \
+                 WHERE coalesce(({VERSION}), 0) <> s.version)"
+            ));
+        }
+        compound.premise(premise);
+        Ok(())
     }
 }
 
@@ -249,9 +236,9 @@ impl<'a> Batch<'a> {
         stall_point!("append.before_lock");
         simple(connection, BEGIN).await?;
         stall_point!("append.locked");
-        let remembered = self.judge(connection, memory).await?;
+        let believed = self.judge(connection, memory).await?;
         self.head = memory.head();
-        let remembered = remembered.then_some(self.head);
+        let believed = believed.map(|streams| Belief { head: self.head, streams });
         let passing = || self.appends.iter().zip(&self.verdicts).filter(|(_, v)| **v == Verdict::Pass);
         if passing().next().is_none() {
             simple(connection, "ROLLBACK").await?;
@@ -273,7 +260,7 @@ impl<'a> Batch<'a> {
             append.position = self.head;
         }
         stall_point!("append.judged");
-        let written = self.put(connection, &events, recorded_at, remembered, fold).await;
+        let written = self.put(connection, &events, recorded_at, believed, fold).await;
         if written.is_ok() {
             memory.wrote(&events, recorded_at);
         }
@@ -287,28 +274,42 @@ impl<'a> Batch<'a> {
         written
     }
 
-    /// Judges the appends; `true` when by memory alone, so that the insertion has yet to prove it.
-    async fn judge(&mut self, connection: &mut PgConnection, memory: &mut Memory) -> Result<bool, Error> {
+    /// Judges the appends. Those streams are told whose versions nobody has looked at: the insertion has yet to prove
+    /// them, and the head. `None` when everything was looked at.
+    async fn judge(
+        &mut self,
+        connection: &mut PgConnection,
+        memory: &mut Memory,
+    ) -> Result<Option<Vec<(StreamId, Version)>>, Error> {
         let taken = self.look_for_records(connection).await?;
-        let mut streams: Vec<&StreamId> =
-            self.appends.iter().flat_map(|a| a.expected.iter().map(|(s, _)| s)).collect();
-        streams.sort_unstable();
-        streams.dedup();
-        if let Some(versions) = memory.versions(&streams) {
-            let versions = streams.iter().copied().zip(versions).collect();
+        let mut expected: Vec<(&StreamId, Version)> =
+            self.appends.iter().flat_map(|a| a.expected.iter().map(|(s, v)| (s, *v))).collect();
+        // Where several of a batch write to one stream, the first to come saw the oldest.
+        expected.sort_unstable();
+        expected.dedup_by_key(|(stream, _)| *stream);
+        let streams: Vec<&StreamId> = expected.iter().map(|(stream, _)| *stream).collect();
+        if let Some(remembered) = memory.versions(&streams) {
+            let mut unseen = Vec::new();
+            let mut versions = HashMap::with_capacity(streams.len());
+            for ((stream, expected), remembered) in expected.iter().copied().zip(remembered) {
+                if remembered.is_none() {
+                    unseen.push((stream.clone(), expected));
+                }
+                versions.insert(stream, remembered.unwrap_or(expected));
+            }
             let verdicts = judge(self.appends.iter().map(|a| &**a), versions, taken.clone());
-            // Only what is inserted proves what was remembered, and only for those that pass.
+            // Only what is inserted proves what was believed, and only for those that pass.
             let conflict = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Conflict(_)));
             let writes = self.appends.iter().zip(&verdicts);
             if !conflict && writes.into_iter().any(|(a, v)| *v == Verdict::Pass && !a.events.is_empty()) {
                 self.verdicts = verdicts;
-                return Ok(true);
+                return Ok(Some(unseen));
             }
         }
         let versions = look(connection, &streams, memory).await?;
         let versions = streams.into_iter().zip(versions).collect();
         self.verdicts = judge(self.appends.iter().map(|a| &**a), versions, taken);
-        Ok(false)
+        Ok(None)
     }
 
     async fn look_for_records(
@@ -330,7 +331,7 @@ impl<'a> Batch<'a> {
         connection: &mut PgConnection,
         events: &[Recorded],
         recorded_at: DateTime<Utc>,
-        remembered: Option<Position>,
+        believed: Option<Belief>,
         fold: Option<&Arc<dyn InlineFold>>,
     ) -> Result<(), Failed> {
         let mut compound = Compound::default();
@@ -369,11 +370,9 @@ impl<'a> Batch<'a> {
                 }
             },
         };
-        if let Some(head) = remembered {
-            let head = compound.bind(head.0).map_err(Error::Encode)?;
-            compound.premise(format!(
-                "coalesce((SELECT position FROM events ORDER BY position DESC LIMIT 1), 0) = {head}"
-            ));
+        let is_believed = believed.is_some();
+        if let Some(belief) = believed {
+            belief.prove(&mut compound).map_err(Error::Encode)?;
         }
         match answered(compound.run(connection)).await {
             Ok(Ran::Done) => {}
@@ -381,7 +380,7 @@ impl<'a> Batch<'a> {
             Ok(Ran::Miscounted) => return Err(Failed::Fold("its checkpoints were moved".to_owned())),
             // What is inserted stands there already: others were here.
             Err(Error::Database(e))
-                if remembered.is_some() && e.constraint().is_some_and(|name| UNIQUE.contains(&name)) =>
+                if is_believed && e.constraint().is_some_and(|name| UNIQUE.contains(&name)) =>
             {
                 return Err(Failed::Outdated);
             }
@@ -460,7 +459,7 @@ async fn look(
 ) -> Result<Vec<Version>, Error> {
     let types: Vec<&str> = streams.iter().map(|s| s.aggregate_type()).collect();
     let ids: Vec<String> = streams.iter().map(|s| s.aggregate_id()).collect();
-    let row = answered(sqlx::query(LOOK).bind(types).bind(ids).fetch_one(&mut *connection)).await?;
+    let row = answered(sqlx::query(&LOOK).bind(types).bind(ids).fetch_one(&mut *connection)).await?;
     let head: Option<i64> = row.try_get(0)?;
     let last: Option<DateTime<Utc>> = row.try_get(1)?;
     let versions: Vec<i64> = row.try_get(3)?;
@@ -554,57 +553,9 @@ pub(crate) async fn was_committed(connection: &mut PgConnection, proof: &Proof) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::append::tests::{append, stream};
-
-    fn judged(appends: &[Append], versions: &[(&StreamId, i64)]) -> Vec<Verdict> {
-        let versions = versions.iter().map(|(s, v)| (*s, Version(*v))).collect();
-        judge(appends.iter(), versions, HashSet::from([(Uuid::nil(), "used".to_owned())]))
-    }
 
     #[test]
     fn the_lock_taken_is_the_one_that_is_announced() {
         assert!(BEGIN.ends_with(&format!("pg_advisory_xact_lock({APPEND_LOCK})")));
-    }
-
-    #[test]
-    fn a_later_append_of_a_batch_sees_what_an_earlier_one_writes() {
-        let s = stream(1);
-        let appends = [append(&[(&s, 3, 2)], None), append(&[(&s, 3, 1)], None), append(&[(&s, 5, 1)], None)];
-        assert_eq!(
-            judged(&appends, &[(&s, 3)]),
-            [Verdict::Pass, Verdict::Conflict(vec![(s.clone(), Version(5))]), Verdict::Pass]
-        );
-    }
-
-    #[test]
-    fn a_stream_that_was_only_read_is_checked_too() {
-        let (read, written) = (stream(1), stream(2));
-        let appends = [append(&[(&read, 1, 0), (&written, 0, 1)], None)];
-        assert_eq!(
-            judged(&appends, &[(&read, 2), (&written, 0)]),
-            [Verdict::Conflict(vec![(read.clone(), Version(2))])]
-        );
-    }
-
-    #[test]
-    fn an_append_that_fails_leaves_nothing_behind_for_those_after_it() {
-        let (a, b) = (stream(1), stream(2));
-        let appends = [append(&[(&a, 9, 1), (&b, 0, 1)], Some("k")), append(&[(&b, 0, 1)], Some("k"))];
-        let verdicts = judged(&appends, &[(&a, 1), (&b, 0)]);
-        assert!(matches!(verdicts[..], [Verdict::Conflict(_), Verdict::Pass]));
-    }
-
-    #[test]
-    fn of_two_appends_with_one_key_the_second_loses() {
-        let (a, b) = (stream(1), stream(2));
-        let appends = [
-            append(&[(&a, 0, 1)], Some("k")),
-            append(&[(&b, 0, 1)], Some("k")),
-            append(&[(&b, 0, 1)], Some("used")),
-        ];
-        assert_eq!(
-            judged(&appends, &[(&a, 0), (&b, 0)]),
-            [Verdict::Pass, Verdict::KeyTaken, Verdict::KeyTaken]
-        );
     }
 }

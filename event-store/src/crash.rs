@@ -51,6 +51,11 @@ pub fn step_through(steps: Arc<dyn Steps>) {
     STEPS.with(|own| *own.borrow_mut() = Some(steps));
 }
 
+/// Whether this thread is stepped through.
+pub(crate) fn is_stepped() -> bool {
+    STEPS.with(|own| own.borrow().is_some())
+}
+
 fn step(point: &'static str) -> Option<BoxFuture<'static, ()>> {
     STEPS.with(|own| own.borrow().as_ref().map(|steps| steps.reach(point)))
 }

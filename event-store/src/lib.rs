@@ -37,6 +37,7 @@ mod error;
 mod execute;
 mod framework;
 mod inspect;
+mod judge;
 mod memory;
 mod owner;
 mod planning;

@@ -45,10 +45,10 @@ impl Memory {
         known.last.map_or(now, |last| last.max(now))
     }
 
-    /// The versions of streams, if all are remembered.
-    pub(crate) fn versions(&mut self, streams: &[&StreamId]) -> Option<Vec<Version>> {
+    /// The versions of those streams that are remembered, in the order asked for; `None` when not even the head is.
+    pub(crate) fn versions(&mut self, streams: &[&StreamId]) -> Option<Vec<Option<Version>>> {
         self.known.as_ref().filter(|known| known.read.elapsed() < CLOCK_KEPT)?;
-        streams.iter().map(|stream| self.version(stream)).collect()
+        Some(streams.iter().map(|stream| self.version(stream)).collect())
     }
 
     fn version(&mut self, stream: &StreamId) -> Option<Version> {
@@ -117,12 +117,12 @@ mod tests {
         let mut memory = Memory::default();
         assert_eq!(memory.versions(&[&a]), None);
         memory.looked(Position(7), None, at(0), [(&a, &Version(3))].into_iter());
-        assert_eq!(memory.versions(&[&a]), Some(vec![Version(3)]));
-        assert_eq!(memory.versions(&[&a, &b]), None);
+        assert_eq!(memory.versions(&[&a]), Some(vec![Some(Version(3))]));
+        assert_eq!(memory.versions(&[&a, &b]), Some(vec![Some(Version(3)), None]));
         memory.looked(Position(7), None, at(0), [(&b, &Version(1))].into_iter());
-        assert_eq!(memory.versions(&[&a, &b]), Some(vec![Version(3), Version(1)]));
+        assert_eq!(memory.versions(&[&a, &b]), Some(vec![Some(Version(3)), Some(Version(1))]));
         memory.looked(Position(8), None, at(0), [(&b, &Version(2))].into_iter());
-        assert_eq!(memory.versions(&[&a]), None, "the event at 8 may be of that stream");
+        assert_eq!(memory.versions(&[&a]), Some(vec![None]), "the event at 8 may be of that stream");
     }
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
             event.position = Position(position);
         }
         memory.wrote(&events, at(0));
-        assert_eq!((memory.head(), memory.versions(&[&a])), (Position(9), Some(vec![Version(5)])));
+        assert_eq!((memory.head(), memory.versions(&[&a])), (Position(9), Some(vec![Some(Version(5))])));
     }
 
     #[test]

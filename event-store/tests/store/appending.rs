@@ -50,6 +50,19 @@ async fn writers_racing_on_one_stream_all_get_through_and_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_only_read_is_checked_though_the_appender_has_never_looked_at_it() {
+    let db = TestDb::new().await;
+    let (one, two) = (open(&db.pool).await, open(&db.pool).await);
+    let (anna, ben) = (user(), user());
+    // The second process remembers Anna's collection; the first one changes it.
+    two.execute(&Add(anna, figure()), &by(anna)).await.unwrap();
+    one.execute(&Add(anna, figure()), &by(anna)).await.unwrap();
+    // The second looks where the log stands, for something else.
+    two.execute(&Add(ben, figure()), &by(ben)).await.unwrap();
+    assert_eq!(two.execute(&Envy(anna, ben), &by(ben)).await.unwrap().answer, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_those_racing_for_one_code_exactly_one_wins() {
     let db = TestDb::new().await;
     let (one, two) = (open(&db.pool).await, open(&db.pool).await);

@@ -155,6 +155,19 @@ impl Command for AddMany {
     }
 }
 
+/// Reads one collection and writes to another: answers how many pieces the first one has.
+pub struct Envy(pub UserId, pub UserId);
+
+impl Command for Envy {
+    type Answer = usize;
+    const NAME: &'static str = "test_envy";
+    fn decide(&self, world: &mut World) -> Result<usize, Stop> {
+        let seen = world.collection(self.0)?.pieces.len();
+        Add(self.1, FigureId(world.new_id())).decide(world)?;
+        Ok(seen)
+    }
+}
+
 pub struct Delete(pub UserId, pub PieceId);
 
 impl Command for Delete {
