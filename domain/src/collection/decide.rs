@@ -8,6 +8,7 @@ use crate::refusal::{Code, Refusal};
 use crate::text::{Location, Note};
 use chrono::NaiveDate;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// The most pieces that one bulk command may name.
 pub const MOST_PIECES: usize = 5_000;
@@ -150,7 +151,7 @@ impl Collection {
     /// # Errors
     /// `PieceNotFound`, also for a piece of somebody else's: it lives in another stream.
     pub fn piece(&self, id: PieceId) -> Result<&Piece, Refusal> {
-        self.pieces.get(&id).ok_or_else(no_such_piece)
+        self.pieces.get(&id).map(Arc::as_ref).ok_or_else(no_such_piece)
     }
 
     fn cabinet(&self, id: CabinetId) -> Result<Location, Refusal> {
@@ -198,7 +199,7 @@ impl Collection {
         differs: impl Fn(&Piece) -> bool,
     ) -> Result<Vec<PieceId>, Refusal> {
         let mut piece_ids = self.named(piece_ids)?;
-        piece_ids.retain(|id| self.pieces.get(id).is_some_and(&differs));
+        piece_ids.retain(|id| self.pieces.get(id).is_some_and(|piece| differs(piece)));
         Ok(piece_ids)
     }
 

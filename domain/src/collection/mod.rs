@@ -81,8 +81,9 @@ pub struct Cabinet {
 /// The state of one collection.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Collection {
-    /// Pieces, archived ones too.
-    pub pieces: HashMap<PieceId, Piece>,
+    /// Pieces, archived ones too. Behind a pointer each: the map has room for entries that are not there, and copies
+    /// those beside the one that changes.
+    pub pieces: HashMap<PieceId, Arc<Piece>>,
     /// How many unarchived pieces there are of a figure.
     pub live: HashMap<FigureId, u32>,
     /// Deleted pieces whose ids an import derived: they must not come back by running it again.
@@ -134,6 +135,7 @@ impl Collection {
     fn change(&mut self, id: PieceId, with: impl FnOnce(&mut Piece)) {
         let version = self.version;
         if let Some(piece) = self.pieces.get_mut(&id) {
+            let piece = Arc::make_mut(piece);
             with(piece);
             piece.version = version;
         }
@@ -161,7 +163,7 @@ impl Collection {
             } => {
                 self.pieces.insert(
                     *piece_id,
-                    Piece {
+                    Arc::new(Piece {
                         figure_id: *figure_id,
                         preordered: *preordered,
                         archived: None,
@@ -175,7 +177,7 @@ impl Collection {
                         value: *value,
                         pictures: None,
                         version,
-                    },
+                    }),
                 );
                 self.live_changed(*figure_id, true);
             }
@@ -222,10 +224,11 @@ impl Collection {
             | E::ScanShared { .. }
             | E::DocumentAdded { .. }
             | E::DocumentRemoved { .. } => {
-                if let Some(piece) = event.pictured_piece().and_then(|id| self.pieces.get_mut(&id))
-                    && piece.pictured(event)
-                {
-                    piece.version = version;
+                if let Some(piece) = event.pictured_piece().and_then(|id| self.pieces.get_mut(&id)) {
+                    let piece = Arc::make_mut(piece);
+                    if piece.pictured(event) {
+                        piece.version = version;
+                    }
                 }
             }
             E::PiecesArchived { piece_ids, reason, .. } => {

@@ -254,7 +254,7 @@ impl ImportRow {
 
     /// The pieces of this row that are in the collection.
     fn present<'a>(&self, source: &Line<100>, collection: &'a Collection) -> Option<&'a Piece> {
-        (1..=self.copies).find_map(|n| collection.pieces.get(&self.copy(source, n)))
+        (1..=self.copies).find_map(|n| collection.piece(self.copy(source, n)).ok())
     }
 
     fn pieces(&self, world: &mut World) -> Result<RowImported, Stop> {

@@ -1,4 +1,6 @@
-//! Random histories of one person's collection, with figures that are merged meanwhile.
+//! Random histories of one person's collection, with pictures of it, and figures that are merged meanwhile.
+
+mod pictures;
 
 use crate::runner::{Streams, decide};
 use chrono::{DateTime, Days, NaiveDate, Utc};
@@ -125,6 +127,7 @@ enum Try {
         figure: u8,
         release: When,
     },
+    Picture(pictures::Picturing),
 }
 
 /// Price and shipping in hundreds of yen or euro cents; `None` is nothing said.
@@ -218,11 +221,12 @@ fn any_try() -> impl Strategy<Value = Try> {
             .prop_map(|(slot, price, fees, yen)| Try::PieceCost { slot, price, fees, yen }),
         1 => (figure(), figure()).prop_map(|(loser, winner)| Try::Merge { loser, winner }),
         1 => (figure(), when()).prop_map(|(figure, release)| Try::Announce { figure, release }),
+        45 => pictures::any_picturing().prop_map(Try::Picture),
     ]
 }
 
 fn histories() -> impl Strategy<Value = Vec<Try>> {
-    proptest::collection::vec(any_try(), 10..90)
+    proptest::collection::vec(any_try(), 10..180)
 }
 
 fn figure(n: u8) -> FigureId {
@@ -459,9 +463,18 @@ impl History {
     fn go(&mut self, tried: &Try) {
         let before: Vec<(usize, bool)> = (0..FIGURES).map(|n| self.wished_and_owned(figure(n))).collect();
         let adrift = self.adrift();
+        let pictured = pictures::kept(self);
         let seen: Vec<_> = self.slots.iter().map(|p| (*p, self.piece_version(*p), self.facts(*p))).collect();
         let accepted = self.attempt(tried);
         self.check();
+        pictures::check(self);
+        if !matches!(tried, Try::Picture(_)) {
+            let now = self.collection();
+            for (piece, before) in pictured {
+                let after = now.pieces.get(&piece).map(|piece| piece.pictures());
+                assert!(after.is_none() || before.is_none() || before == after, "{tried:?} changed pictures");
+            }
+        }
 
         let merged = accepted && matches!(tried, Try::Merge { .. });
         for n in (0..FIGURES).filter(|_| !merged) {
@@ -480,17 +493,19 @@ impl History {
         }
     }
 
-    /// What is known of a piece and its pre-order, without their versions.
+    /// What is known of a piece, its pre-order and how its cover looks, without their versions.
     fn facts(&self, piece: PieceId) -> String {
         let mut known = self.collection().pieces.get(&piece).cloned();
         let mut chapter = self.chapter(piece);
-        if let Some(piece) = known.as_mut() {
+        let mut cover = String::new();
+        if let Some(piece) = known.as_mut().map(Arc::make_mut) {
             piece.version = Version::NONE;
+            cover = pictures::cover_of(piece);
         }
         if let Some(chapter) = chapter.as_mut() {
             chapter.version = Version::NONE;
         }
-        format!("{known:?} {chapter:?}")
+        format!("{known:?} {cover} {chapter:?}")
     }
 
     /// Asks for something that states how it shall be: asking again must change nothing.
@@ -644,9 +659,12 @@ impl History {
             }),
             Try::Merge { loser, winner } => {
                 let merge = MergeFigures { loser_id: figure(loser), winner_id: figure(winner) };
+                let photos = [loser, winner].map(|n| pictures::originals(self, figure(n)));
                 let accepted = self.ask(&merge).is_some();
                 if accepted {
                     assert_eq!(self.now_called(figure(loser)), self.now_called(figure(winner)));
+                    let together: BTreeSet<_> = photos.into_iter().flatten().collect();
+                    assert_eq!(pictures::originals(self, figure(winner)), together, "no photo is lost");
                     assert_eq!(self.ask(&merge), None, "two are merged once");
                 }
                 accepted
@@ -655,6 +673,7 @@ impl History {
                 let releases = Some(vec![release.release()]);
                 self.state(&EditFigure { releases, ..EditFigure::of(figure(f)) })
             }
+            Try::Picture(tried) => self.picture(&tried),
         }
     }
 }
@@ -686,17 +705,34 @@ fn the_random_histories_reach_every_corner_that_the_rules_speak_of() {
         }
     }
     for event_type in [
+        "collection.document_added",
+        "collection.document_removed",
+        "collection.photo_removed",
+        "collection.photo_replaced",
+        "collection.photo_shared",
+        "collection.photos_added",
+        "collection.photos_ordered",
         "collection.piece_added",
         "collection.piece_cost_recorded",
+        "collection.piece_cover_pinned",
         "collection.piece_restored",
         "collection.pieces_archived",
         "collection.pieces_deleted",
         "collection.pieces_condition_set",
+        "collection.scan_frames_replaced",
+        "collection.scan_made",
+        "collection.scan_removed",
+        "collection.scan_shared",
         "collection.unwished",
         "collection.wish_target_set",
         "collection.wished",
         "figure.absorbed",
         "figure.merged_into",
+        "figure.photo_removed",
+        "figure.photo_replaced",
+        "figure.photos_added",
+        "figure.photos_ordered",
+        "figure.primary_photo_set",
         "preorder.balance_paid",
         "preorder.balance_reopened",
         "preorder.cancelled",

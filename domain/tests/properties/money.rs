@@ -276,7 +276,7 @@ impl Person {
 
     fn piece(&self) -> domain::collection::Piece {
         match self.streams.get(&StreamId::Collection(ANNA)).0 {
-            State::Collection(state) => Arc::<Collection>::clone(&state).pieces[&PIECE].clone(),
+            State::Collection(state) => Arc::<Collection>::clone(&state).pieces[&PIECE].as_ref().clone(),
             _ => unreachable!(),
         }
     }
