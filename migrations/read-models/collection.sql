@@ -48,7 +48,7 @@ COMMENT ON COLUMN owned_items.source IS 'The row of an import that it came from.
 COMMENT ON COLUMN owned_items.version IS 'The collection stream''s version when the piece last changed.';
 COMMENT ON COLUMN owned_items.created_at IS 'When it was added.';
 
-CREATE INDEX owned_items_user_id_idx ON owned_items (user_id);
+CREATE INDEX owned_items_user_id_idx ON owned_items (user_id, created_at, id);
 CREATE INDEX owned_items_figure_id_idx ON owned_items (figure_id);
 CREATE INDEX owned_items_store_id_idx ON owned_items (store_id) WHERE store_id IS NOT NULL;
 

@@ -1,14 +1,16 @@
 //! The shape of a backup. Amounts and rates are decimal strings, times RFC 3339, days `YYYY-MM-DD`. What is not
 //! known is null.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// What the field `format` says.
 pub const FORMAT: &str = "figure-ledger-backup";
 /// The version that is written. It and those before it are read.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// A whole backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +25,15 @@ pub struct Backup {
     /// What its owner chose for their account; version 1 does not tell.
     #[serde(default)]
     pub settings: Option<BackupSettings>,
+    /// When and how its owner is told of things; versions before 3 do not tell.
+    #[serde(default)]
+    pub notifications: Option<BackupNotifications>,
+    /// Where its owner shows a manga shelf; versions before 3 do not tell.
+    #[serde(default)]
+    pub manga_link: Option<BackupMangaLink>,
+    /// How many pictures and documents its owner has that are not in the file; versions before 3 do not tell.
+    #[serde(default)]
+    pub left_out: Option<BackupLeftOut>,
     /// The catalogue entries that the rest names.
     pub figures: Vec<BackupFigure>,
     /// Registered locations, in their order.
@@ -43,6 +54,42 @@ pub struct BackupSettings {
     pub public_profile_show_nsfw: bool,
     pub public_profile_show_value: bool,
     pub time_zone: String,
+}
+
+/// When and how somebody is told of things. Where to is a secret, and not in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupNotifications {
+    /// From when on nothing is sent, in the owner's zone; together with `quiet_until`.
+    pub quiet_from: Option<NaiveTime>,
+    /// From when on it is sent again.
+    pub quiet_until: Option<NaiveTime>,
+    /// When everything of a day is sent at once.
+    pub digest_at: Option<NaiveTime>,
+    /// The channels that are switched on for an event, besides the app itself.
+    pub routing: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Where somebody shows a manga shelf.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupMangaLink {
+    /// The server's origin.
+    pub base_url: String,
+    /// The page's name there.
+    pub slug: String,
+}
+
+/// What is too large for the file. Who runs the instance has it in the copy of its files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+#[serde(deny_unknown_fields)]
+pub struct BackupLeftOut {
+    /// Photos of pieces.
+    pub photos: i64,
+    /// Turntable scans.
+    pub scans: i64,
+    /// Documents.
+    pub documents: i64,
 }
 
 /// A catalogue entry.
@@ -132,8 +179,31 @@ pub struct BackupPiece {
     pub sold_amount: Option<String>,
     pub sold_currency: Option<String>,
     pub sold_on: Option<NaiveDate>,
+    /// The picture that is pinned as its cover; versions before 3 do not tell.
+    #[serde(default)]
+    pub cover: Option<BackupCover>,
     /// Its pre-orders, the current one last.
     pub preorders: Vec<BackupPreorder>,
+}
+
+/// A pinned cover. The picture itself is not in the file, so it is told by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupCover {
+    /// What it is.
+    pub kind: CoverKind,
+    /// How many of its kind stand before it: photos in the owner's order, scans as they were made.
+    pub place: usize,
+}
+
+/// What can be pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CoverKind {
+    /// A personal photo.
+    Photo,
+    /// A turntable scan.
+    Scan,
 }
 
 /// One chapter of a pre-order.

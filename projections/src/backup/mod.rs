@@ -6,7 +6,7 @@
 pub mod format;
 
 use domain::ids::UserId;
-use format::{BackupCabinet, BackupFigure, BackupPiece, BackupWish};
+use format::{BackupCabinet, BackupFigure, BackupLeftOut, BackupPiece, BackupWish};
 use sqlx::PgPool;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -39,6 +39,21 @@ pub async fn counts(pool: &PgPool, user: UserId) -> sqlx::Result<Counts> {
              (SELECT count(*) FROM owned_items WHERE user_id = $1) AS pieces, \
              (SELECT count(*) FROM preorders WHERE user_id = $1) AS preorders, \
              (SELECT count(*) FROM wishlist_items WHERE user_id = $1) AS wishes",
+    )
+    .bind(user.uuid())
+    .fetch_one(pool)
+    .await
+}
+
+/// Counts what a person has that a backup leaves out.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn left_out(pool: &PgPool, user: UserId) -> sqlx::Result<BackupLeftOut> {
+    sqlx::query_as(
+        "SELECT (SELECT count(*) FROM photos WHERE user_id = $1) AS photos, \
+             (SELECT count(*) FROM scans WHERE user_id = $1) AS scans, \
+             (SELECT count(*) FROM documents WHERE user_id = $1) AS documents",
     )
     .bind(user.uuid())
     .fetch_one(pool)
@@ -118,6 +133,13 @@ pub async fn pieces(
              FROM {from} AS c LEFT JOIN stores AS s ON s.id = c.store_id WHERE c.owned_item_id = o.id"
         )
     };
+    let pinned = |kind: &str, from: &str, order: &str| {
+        format!(
+            "SELECT jsonb_build_object('kind', '{kind}', 'place', \
+                 (SELECT count(*) FROM {from} AS b WHERE b.owned_item_id = o.id AND (b.{order}, b.id) < (p.{order}, p.id))) \
+             FROM {from} AS p WHERE p.owned_item_id = o.id AND p.id = o.cover_{kind}_id"
+        )
+    };
     let sql = format!(
         "SELECT jsonb_build_object('id', o.id, 'figure_id', o.figure_id, 'condition', o.condition, \
              'price_amount', o.price_amount::text, 'price_currency', o.price_currency, \
@@ -127,11 +149,13 @@ pub async fn pieces(
              'location', o.location, 'notes', o.notes, 'origin', o.origin, 'origin_from', o.origin_from, \
              'sort_order', o.sort_order, 'added_at', o.created_at, 'archived_at', o.archived_at, \
              'archive_reason', o.archive_reason, 'sold_amount', o.sold_amount::text, \
-             'sold_currency', o.sold_currency, 'sold_on', o.sold_on, \
+             'sold_currency', o.sold_currency, 'sold_on', o.sold_on, 'cover', coalesce(({}), ({})), \
              'preorders', (SELECT coalesce(jsonb_agg(p.told ORDER BY p.version), '[]') FROM ({} UNION ALL {}) AS p)) \
          FROM owned_items AS o LEFT JOIN stores AS s ON s.id = o.store_id \
          WHERE o.user_id = $1 AND ($2::timestamptz IS NULL OR (o.created_at, o.id) > ($2, $3)) \
          ORDER BY o.created_at, o.id LIMIT $4",
+        pinned("photo", "photos", "position"),
+        pinned("scan", "scans", "created_at"),
         chapter("preorders"),
         chapter("preorder_chapters"),
     );

@@ -21,7 +21,7 @@ pub struct Collections;
 
 impl Projection for Collections {
     const NAME: &'static str = "collection";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const DDL: &'static str = include_str!("../../../migrations/read-models/collection.sql");
     const READS: &'static [&'static str] = &["collection", "preorder", "figure", "entity"];
     type Rows = CollectionRows;

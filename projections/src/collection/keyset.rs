@@ -2,6 +2,7 @@
 //!
 //! What has no value to sort by (no price, no date) comes last, whichever way the order goes.
 
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, QueryBuilder};
@@ -37,8 +38,11 @@ pub enum ListError {
 /// What a listing is sorted by: an expression over its query, and what comes out of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sorted {
-    /// Whole numbers; times are microseconds.
+    /// Whole numbers.
     Whole(&'static str),
+    /// Moments that everything has, so that an index by them gives the order; in keys they are microseconds since
+    /// 1970.
+    Moment(&'static str),
     /// Amounts.
     Decimal(&'static str),
     /// Texts, in the database's order.
@@ -47,6 +51,7 @@ pub(crate) enum Sorted {
 
 enum Value {
     Whole(i64),
+    Moment(DateTime<Utc>),
     Decimal(Decimal),
     Text(String),
 }
@@ -54,13 +59,20 @@ enum Value {
 impl Sorted {
     const fn expression(self) -> &'static str {
         match self {
-            Self::Whole(expression) | Self::Decimal(expression) | Self::Text(expression) => expression,
+            Self::Whole(expression)
+            | Self::Moment(expression)
+            | Self::Decimal(expression)
+            | Self::Text(expression) => expression,
         }
     }
 
     fn value(self, text: &str) -> Result<Value, InvalidKey> {
         match self {
             Self::Whole(_) => text.parse().map(Value::Whole).map_err(|_not_a_number| InvalidKey),
+            Self::Moment(_) => {
+                let micros = text.parse().map_err(|_not_a_number| InvalidKey)?;
+                DateTime::from_timestamp_micros(micros).map(Value::Moment).ok_or(InvalidKey)
+            }
             Self::Decimal(_) => text.parse().map(Value::Decimal).map_err(|_not_a_number| InvalidKey),
             Self::Text(_) if text.contains('\0') => Err(InvalidKey),
             Self::Text(_) => Ok(Value::Text(text.to_owned())),
@@ -69,7 +81,13 @@ impl Sorted {
 
     /// The column that [`ListKey::value`] is made of.
     pub fn column(self) -> String {
-        format!("({})::text AS sort_value", self.expression())
+        let expression = self.expression();
+        match self {
+            Self::Moment(_) => {
+                format!("(extract(epoch FROM {expression}) * 1000000)::bigint::text AS sort_value")
+            }
+            _ => format!("({expression})::text AS sort_value"),
+        }
     }
 
     /// Adds `AND …`: only what comes after the key. `id` is the column that tells equals apart.
@@ -83,15 +101,25 @@ impl Sorted {
         let expression = self.expression();
         let beyond = if descending { "<" } else { ">" };
         let Some(text) = &key.value else {
+            if matches!(self, Self::Moment(_)) {
+                return Err(InvalidKey);
+            }
             query
                 .push(format!(" AND (({expression}) IS NULL AND {id} {beyond} "))
                 .push_bind(key.id)
                 .push(")");
             return Ok(());
         };
-        query.push(format!(" AND (({expression}) IS NULL OR (({expression}), {id}) {beyond} ("));
-        match self.value(text)? {
+        let value = self.value(text)?;
+        // What has a value everywhere is compared by nothing else, which an index understands.
+        let absent = match self {
+            Self::Moment(_) => String::new(),
+            _ => format!("({expression}) IS NULL OR "),
+        };
+        query.push(format!(" AND ({absent}(({expression}), {id}) {beyond} ("));
+        match value {
             Value::Whole(value) => query.push_bind(value),
+            Value::Moment(value) => query.push_bind(value),
             Value::Decimal(value) => query.push_bind(value),
             Value::Text(value) => query.push_bind(value),
         };
@@ -102,7 +130,8 @@ impl Sorted {
     /// The `ORDER BY`.
     pub fn order(self, id: &str, descending: bool) -> String {
         let way = if descending { "DESC" } else { "ASC" };
-        format!(" ORDER BY ({}) {way} NULLS LAST, {id} {way}", self.expression())
+        let absent = if matches!(self, Self::Moment(_)) { "" } else { " NULLS LAST" };
+        format!(" ORDER BY ({}) {way}{absent}, {id} {way}", self.expression())
     }
 }
 
@@ -136,6 +165,14 @@ mod tests {
         let key =
             |value: &str| ListKey { sort: String::new(), value: Some(value.to_owned()), id: Uuid::nil() };
         assert_eq!(Sorted::Whole("x").after(&mut query, "id", false, &key("a")), Err(InvalidKey));
+        assert_eq!(Sorted::Moment("x").after(&mut query, "id", false, &key("soon")), Err(InvalidKey));
+        let never = key(&i64::MAX.to_string());
+        assert_eq!(Sorted::Moment("x").after(&mut query, "id", false, &never), Err(InvalidKey));
+        assert_eq!(
+            Sorted::Moment("x").after(&mut query, "id", false, &ListKey { value: None, ..never }),
+            Err(InvalidKey)
+        );
+        assert_eq!(Sorted::Moment("x").after(&mut query, "id", false, &key("1793404800000000")), Ok(()));
         assert_eq!(Sorted::Decimal("x").after(&mut query, "id", false, &key("a")), Err(InvalidKey));
         assert_eq!(Sorted::Text("x").after(&mut query, "id", false, &key("a\0")), Err(InvalidKey));
         assert_eq!(Sorted::Text("x").after(&mut query, "id", false, &key("a")), Ok(()));

@@ -17,7 +17,7 @@ pub use keyset::{InvalidKey, ListError, ListKey};
 pub use locations::{CabinetRecord, LocationSum, cabinet, locations};
 pub use pieces::{
     Archived, LocationFilter, Piece, PieceFilter, PieceOrder, PiecePreorder, PieceSort, PieceState, list,
-    list_from, piece,
+    list_from, piece, piece_now,
 };
 pub use rows::{CabinetRow, CollectionRows, MergedStoreRow, OwnedItemRow, WaitingWishRow, WishRow};
 pub use shared::{CabinetShown, cabinet_shown, wish_count, wish_ids};

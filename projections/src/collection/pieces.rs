@@ -15,7 +15,7 @@ use domain::slug::slugify;
 use domain::stream::Version;
 use domain::text::folded;
 use sqlx::postgres::PgRow;
-use sqlx::{Postgres, QueryBuilder, Row};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
 /// A piece with what stands beside it.
@@ -149,7 +149,7 @@ impl PieceSort {
 
     const fn sorted(self) -> Sorted {
         match self {
-            Self::Added => Sorted::Whole("(extract(epoch FROM o.created_at) * 1000000)::bigint"),
+            Self::Added => Sorted::Moment("o.created_at"),
             Self::Name => Sorted::Text("f.sort_name"),
             Self::Price => Sorted::Decimal("o.price_amount"),
             Self::PurchaseDate => Sorted::Whole("(o.purchase_date - DATE '1900-01-01')::bigint"),
@@ -258,9 +258,11 @@ pub struct PieceFilter {
     pub hide_nsfw: bool,
 }
 
-fn select(from: Reading<'_>, sort: Sorted) -> QueryBuilder<'_, Postgres> {
+/// The tables that a past may hold, of those a piece is read from.
+const READ: [&str; 2] = [PIECES, PREORDERS];
+
+fn select(mut query: QueryBuilder<'_, Postgres>, sort: Sorted) -> QueryBuilder<'_, Postgres> {
     let own: Vec<String> = OwnedItemRow::COLUMNS.iter().map(|column| format!("o.{column}")).collect();
-    let mut query = from.query(&[PIECES, PREORDERS]);
     query.push(format_args!(
         "SELECT {}, {}, st.id AS shop_id, st.name AS shop_name, st.slug AS shop_slug, \
          p.id AS preorder_id, p.status AS preorder_status_, p.release_date_current AS preorder_release, \
@@ -287,9 +289,23 @@ pub async fn piece<'a>(
     id: PieceId,
 ) -> sqlx::Result<Option<Piece>> {
     let from = from.into();
-    let mut query = select(from, PieceSort::Added.sorted());
+    let mut query = select(from.query(&READ), PieceSort::Added.sorted());
     query.push(" WHERE o.id = ").push_bind(id.uuid()).push(" AND o.user_id = ").push_bind(user.uuid());
     query.build().fetch_optional(from.pool()).await?.as_ref().map(Piece::read).transpose()
+}
+
+/// One piece of a person's own as it is now, read on a connection of the caller's; none for other people's.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn piece_now(
+    connection: &mut PgConnection,
+    user: UserId,
+    id: PieceId,
+) -> sqlx::Result<Option<Piece>> {
+    let mut query = select(QueryBuilder::new(""), PieceSort::Added.sorted());
+    query.push(" WHERE o.id = ").push_bind(id.uuid()).push(" AND o.user_id = ").push_bind(user.uuid());
+    query.build().fetch_optional(connection).await?.as_ref().map(Piece::read).transpose()
 }
 
 /// A person's pieces.
@@ -305,7 +321,7 @@ pub async fn list<'a>(
     limit: i64,
 ) -> Result<Vec<Piece>, ListError> {
     let (from, sort) = (from.into(), order.by.sorted());
-    let mut query = select(from, sort);
+    let mut query = select(from.query(&READ), sort);
     query.push(" WHERE o.user_id = ").push_bind(user.uuid());
     restrict(&mut query, filter);
     if let Some(key) = after {
@@ -332,7 +348,7 @@ pub async fn list_from(
     limit: i64,
 ) -> sqlx::Result<Vec<Piece>> {
     let sort = order.by.sorted();
-    let mut query = select(pool.into(), sort);
+    let mut query = select(QueryBuilder::new(""), sort);
     query.push(" WHERE o.user_id = ").push_bind(user.uuid());
     restrict(&mut query, filter);
     query.push(sort.order("o.id", order.descending)).push(" LIMIT ").push_bind(limit);

@@ -62,7 +62,7 @@ impl WishSort {
 
     const fn sorted(self) -> Sorted {
         match self {
-            Self::Added => Sorted::Whole("(extract(epoch FROM w.created_at) * 1000000)::bigint"),
+            Self::Added => Sorted::Moment("w.created_at"),
             Self::Name => Sorted::Text("f.sort_name"),
             Self::Target => Sorted::Decimal("w.max_price_amount"),
         }

@@ -11,7 +11,7 @@ use crate::engine::FoldError;
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use domain::collection::{ArchiveReason, CollectionEvent, Cost, Origin, Sale};
 use domain::figure::{FigureEvent, PriceMove};
-use domain::ids::PieceId;
+use domain::ids::{EntityId, PieceId};
 use domain::money::Money;
 use domain::preorder::PreorderEvent;
 use domain::stream::{Event, Recorded, StreamId};
@@ -58,6 +58,17 @@ impl CotePieceRow {
         self.price_fx_rate = cost.fx_rate.map(|rate| rate.decimal());
     }
 
+    fn set_figure(&mut self, figure: &CoteFigureRow) {
+        self.figure_type = Some(figure.figure_type.clone());
+        self.manufacturer_id = figure.manufacturer_id;
+        self.sculptor_id = figure.sculptor_id;
+        self.series_id = figure.series_id;
+        self.has_several_series = figure.has_several_series;
+        self.msrp_amount = figure.msrp_amount;
+        self.msrp_currency.clone_from(&figure.msrp_currency);
+        self.is_nsfw = Some(figure.is_nsfw);
+    }
+
     fn own(&self) -> Worth<'_> {
         Some((self.value_amount?, self.value_currency.as_deref()?))
     }
@@ -69,6 +80,12 @@ impl CotePieceRow {
 }
 
 impl CoteFigureRow {
+    fn set_series(&mut self, ids: &[EntityId]) {
+        let first = ids.first().copied();
+        self.has_several_series = ids.iter().any(|id| Some(*id) != first);
+        self.series_id = first.filter(|_| !self.has_several_series).map(|id| id.uuid());
+    }
+
     fn msrp(&self) -> Worth<'_> {
         Some((self.msrp_amount?, self.msrp_currency.as_deref()?))
     }
@@ -110,8 +127,19 @@ impl CoteRows {
                     sold_amount: None,
                     sold_currency: None,
                     sold_on: None,
+                    figure_type: None,
+                    manufacturer_id: None,
+                    sculptor_id: None,
+                    series_id: None,
+                    has_several_series: false,
+                    msrp_amount: None,
+                    msrp_currency: None,
+                    is_nsfw: None,
                 };
                 row.set_cost(cost);
+                if let Some(figure) = self.figures.get(&row.figure_id) {
+                    row.set_figure(figure);
+                }
                 let id = row.piece_id;
                 self.pieces.insert(row);
                 let after = self.told(&[id]);
@@ -201,38 +229,43 @@ impl CoteRows {
         match event {
             FigureEvent::Catalogued(entry) => {
                 let (msrp_amount, msrp_currency) = split(entry.msrp);
-                self.figures.insert(CoteFigureRow {
+                let mut row = CoteFigureRow {
                     figure_id: figure,
                     figure_type: entry.figure_type.to_string(),
                     manufacturer_id: entry.manufacturer_id.map(|id| id.uuid()),
                     sculptor_id: entry.sculptor_id.map(|id| id.uuid()),
+                    series_id: None,
+                    has_several_series: false,
                     msrp_amount,
                     msrp_currency,
                     market_amount: None,
                     market_currency: None,
                     market_at: None,
                     is_nsfw: entry.is_nsfw,
-                });
+                };
+                row.set_series(&entry.series_ids);
+                self.figures.insert(row);
                 Ok(())
             }
             FigureEvent::MsrpSet { msrp } => {
                 let pieces = self.pieces.keys_where(CotePieceRow::figure_id, figure);
                 let before = self.told(&pieces);
-                self.figures.change(&figure, |row| (row.msrp_amount, row.msrp_currency) = split(*msrp))?;
+                self.described(figure, |row| (row.msrp_amount, row.msrp_currency) = split(*msrp))?;
                 let after = self.told(&pieces);
                 self.note(&before, after);
                 Ok(())
             }
             FigureEvent::Retyped { figure_type } => {
-                self.figures.change(&figure, |row| row.figure_type = figure_type.to_string())
+                self.described(figure, |row| row.figure_type = figure_type.to_string())
             }
-            FigureEvent::Credited { manufacturer_id, sculptor_id, .. } => {
-                self.figures.change(&figure, |row| {
+            FigureEvent::Credited { manufacturer_id, sculptor_id, series_ids, .. } => {
+                self.described(figure, |row| {
                     row.manufacturer_id = manufacturer_id.map(|id| id.uuid());
                     row.sculptor_id = sculptor_id.map(|id| id.uuid());
+                    row.set_series(series_ids);
                 })
             }
-            FigureEvent::NsfwMarked { is_nsfw } => self.figures.change(&figure, |row| row.is_nsfw = *is_nsfw),
+            FigureEvent::NsfwMarked { is_nsfw } => self.described(figure, |row| row.is_nsfw = *is_nsfw),
             FigureEvent::PriceMoved(price) => self.price_moved(figure, price),
             FigureEvent::MergedInto { winner_id } => {
                 self.merge(figure, winner_id.uuid());
@@ -326,8 +359,24 @@ impl CoteRows {
                 }
             });
         }
+        self.beside(winner);
         let after = self.told(&pieces);
         self.note(&before, after);
+    }
+
+    /// Changes what is kept of a figure, and with it what stands beside its pieces.
+    fn described(&mut self, figure: Uuid, with: impl FnOnce(&mut CoteFigureRow)) -> Result<(), FoldError> {
+        self.figures.change(&figure, with)?;
+        self.beside(figure);
+        Ok(())
+    }
+
+    fn beside(&mut self, figure: Uuid) {
+        let pieces = self.pieces.keys_where(CotePieceRow::figure_id, figure);
+        let Some(figure) = self.figures.get(&figure).cloned() else { return };
+        for id in pieces {
+            self.pieces.update(&id, |row| row.set_figure(&figure));
+        }
     }
 
     /// Changes pieces, and their worth with them.

@@ -29,7 +29,7 @@ pub struct Cote;
 
 impl Projection for Cote {
     const NAME: &'static str = "cote";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const DDL: &'static str = include_str!("../../../migrations/read-models/cote.sql");
     const READS: &'static [&'static str] = &["collection", "preorder", "figure"];
     // No answer to a command is read from it.
@@ -42,19 +42,21 @@ impl Projection for Cote {
 }
 
 /// The pieces of person `$1` that count, one row each, as the common table `counted`: what each is worth in
-/// `value` and `currency`, by which `tier`, and what it cost. A gift without a price cost nothing.
+/// `value` and `currency`, by which `tier`, and what it cost. A gift without a price cost nothing. Only figures with a
+/// market price are looked at: few of a large catalogue have one.
 const COUNTED: &str = "counted AS (\
-    SELECT p.piece_id, p.figure_id, f.is_nsfw, \
+    SELECT p.piece_id, p.figure_id, p.is_nsfw, \
         CASE WHEN p.value_amount IS NOT NULL THEN 'manual' WHEN f.market_amount IS NOT NULL THEN 'market' \
-            WHEN f.msrp_amount IS NOT NULL THEN 'msrp' END AS tier, \
+            WHEN p.msrp_amount IS NOT NULL THEN 'msrp' END AS tier, \
         CASE WHEN p.value_amount IS NOT NULL THEN p.value_amount WHEN f.market_amount IS NOT NULL \
-            THEN f.market_amount ELSE f.msrp_amount END AS value, \
+            THEN f.market_amount ELSE p.msrp_amount END AS value, \
         CASE WHEN p.value_amount IS NOT NULL THEN p.value_currency WHEN f.market_amount IS NOT NULL \
-            THEN f.market_currency ELSE f.msrp_currency END AS currency, \
+            THEN f.market_currency ELSE p.msrp_currency END AS currency, \
         CASE WHEN p.price_amount IS NULL AND p.is_gift THEN 0 ELSE p.price_amount END AS price, \
         CASE WHEN p.price_amount IS NOT NULL THEN p.price_currency END AS price_currency, \
         CASE WHEN p.price_amount IS NULL THEN NULL WHEN p.price_currency = 'EUR' THEN 1 \
             ELSE p.price_fx_rate END AS rate, \
         p.added_on, p.purchase_date \
-    FROM cote_pieces AS p LEFT JOIN cote_figures AS f ON f.figure_id = p.figure_id \
+    FROM cote_pieces AS p LEFT JOIN cote_figures AS f \
+        ON f.figure_id = p.figure_id AND f.market_amount IS NOT NULL \
     WHERE p.user_id = $1 AND NOT p.awaited AND p.archived_on IS NULL)";

@@ -164,6 +164,7 @@ pub async fn ranking(
 ) -> Result<Vec<Ranked>, ListError> {
     let (currencies, rates) = rates_of(today);
     let sort = order.by.sorted();
+    // The person is bound first: `COUNTED` takes them as `$1`.
     let mut query = sqlx::QueryBuilder::new("WITH owner AS (SELECT ");
     query.push_bind(user.uuid()).push("::uuid AS id), rates AS (SELECT currency, rate FROM unnest(");
     query
@@ -171,15 +172,26 @@ pub async fn ranking(
         .push("::text[], ")
         .push_bind(rates)
         .push("::numeric[]) AS t(currency, rate)), ");
-    query.push(COUNTED.replace("$1", "(SELECT id FROM owner)")).push(format_args!(
+    // Only what is sorted by is converted: the answer converts the few that are shown.
+    let (worth, worth_rates) = match order.by {
+        CoteSort::Value | CoteSort::Gain => {
+            ("c.value * v.rate", "LEFT JOIN rates AS v ON v.currency = c.currency")
+        }
+        CoteSort::Paid => ("NULL::numeric", ""),
+    };
+    let (cost, cost_rates) = match order.by {
+        CoteSort::Paid | CoteSort::Gain => (
+            "CASE WHEN c.price_currency IS NULL THEN c.price ELSE c.price * coalesce(c.rate, p.rate) END",
+            "LEFT JOIN rates AS p ON p.currency = c.price_currency",
+        ),
+        CoteSort::Value => ("NULL::numeric", ""),
+    };
+    query.push(COUNTED).push(format_args!(
         ", ranked AS (SELECT c.piece_id, c.figure_id, c.is_nsfw, c.tier, c.value, c.currency, c.price, \
-             c.price_currency, c.rate, c.value * v.rate AS value_eur, \
-             CASE WHEN c.price_currency IS NULL THEN c.price ELSE c.price * coalesce(c.rate, p.rate) END AS cost_eur \
-             FROM counted AS c LEFT JOIN rates AS v ON v.currency = c.currency \
-             LEFT JOIN rates AS p ON p.currency = c.price_currency), \
+             c.price_currency, c.rate, {worth} AS value_eur, {cost} AS cost_eur \
+             FROM counted AS c {worth_rates} {cost_rates}), \
          page AS (SELECT r.piece_id, r.figure_id, r.tier, r.value, r.currency, r.price, r.price_currency, r.rate, \
-             r.value_eur, r.cost_eur, {} FROM ranked AS r WHERE true",
-        sort.column()
+             r.value_eur, r.cost_eur FROM ranked AS r WHERE true",
     ));
     if hide_nsfw {
         query.push(" AND r.is_nsfw IS NOT TRUE");
@@ -190,15 +202,17 @@ pub async fn ranking(
         }
         sort.after(&mut query, "r.piece_id", order.descending, key)?;
     }
-    query.push(sort.order("r.piece_id", order.descending)).push(" LIMIT ").push_bind(limit);
+    // A number and not a parameter: what is looked up for the few that are shown is planned for so few.
+    query.push(sort.order("r.piece_id", order.descending)).push(format_args!(" LIMIT {limit}"));
     query.push(format_args!(
-        ") SELECT r.piece_id, r.tier, r.value, r.currency, r.price, r.price_currency, r.rate, r.sort_value, {}, {}, \
+        ") SELECT r.piece_id, r.tier, r.value, r.currency, r.price, r.price_currency, r.rate, {}, {}, {}, \
          (SELECT coalesce(jsonb_agg(jsonb_build_object('day', h.day, 'amount', h.amount::text, \
               'currency', h.currency) ORDER BY h.day), '[]') \
           FROM (SELECT day, amount, currency FROM cote_points WHERE figure_id = r.figure_id \
                 ORDER BY day DESC LIMIT {MOST_POINTS}) AS h) AS history \
          FROM page AS r LEFT JOIN owned_items AS o ON o.id = r.piece_id \
          LEFT JOIN figures AS f ON f.id = r.figure_id {}",
+        sort.column(),
         Pinned::column("o"),
         FigureSummary::COLUMNS,
         FigureSummary::JOINS,

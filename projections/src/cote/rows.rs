@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 row! {
-    /// A piece, as far as its worth goes.
+    /// A piece, as far as its worth goes, and what seldom changes of its figure.
     pub struct CotePieceRow in "cote_pieces", key(piece_id: Uuid), index(figure_id), owner(user_id) {
         user_id: Uuid,
         figure_id: Uuid,
@@ -26,6 +26,14 @@ row! {
         sold_amount: Option<Decimal>,
         sold_currency: Option<String>,
         sold_on: Option<NaiveDate>,
+        figure_type: Option<String>,
+        manufacturer_id: Option<Uuid>,
+        sculptor_id: Option<Uuid>,
+        series_id: Option<Uuid>,
+        has_several_series: bool,
+        msrp_amount: Option<Decimal>,
+        msrp_currency: Option<String>,
+        is_nsfw: Option<bool>,
     }
 }
 
@@ -35,6 +43,8 @@ row! {
         figure_type: String,
         manufacturer_id: Option<Uuid>,
         sculptor_id: Option<Uuid>,
+        series_id: Option<Uuid>,
+        has_several_series: bool,
         msrp_amount: Option<Decimal>,
         msrp_currency: Option<String>,
         market_amount: Option<Decimal>,

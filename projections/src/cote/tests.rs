@@ -12,7 +12,7 @@ use domain::stream::{Event, StreamId};
 use domain::text::HttpUrl;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 const OWNERS: u128 = 2;
@@ -32,6 +32,9 @@ enum Doing {
     Msrp { figure: u128, msrp: Option<u32> },
     Price { figure: u128, on: u64, price: u32 },
     Merge { loser: u128, winner: u128 },
+    Credit { figure: u128, maker: Option<u128>, series: Vec<u128> },
+    Mark { figure: u128, is_nsfw: bool },
+    Retype { figure: u128, is_scale: bool },
 }
 
 fn doing() -> impl Strategy<Value = Doing> {
@@ -51,6 +54,11 @@ fn doing() -> impl Strategy<Value = Doing> {
         2 => (piece, proptest::option::of(day.clone())).prop_map(|(piece, received)| Doing::Step { piece, received }),
         2 => (figure.clone(), some(90)).prop_map(|(figure, msrp)| Doing::Msrp { figure, msrp }),
         6 => (figure.clone(), day, 1_u32..90).prop_map(|(figure, on, price)| Doing::Price { figure, on, price }),
+        1 => (figure.clone(), proptest::option::of(1_u128..3), proptest::collection::vec(1_u128..4, 0..3)).prop_map(
+            |(figure, maker, series)| Doing::Credit { figure, maker, series }
+        ),
+        1 => (figure.clone(), any::<bool>()).prop_map(|(figure, is_nsfw)| Doing::Mark { figure, is_nsfw }),
+        1 => (figure.clone(), any::<bool>()).prop_map(|(figure, is_scale)| Doing::Retype { figure, is_scale }),
         1 => (figure.clone(), figure).prop_map(|(loser, winner)| Doing::Merge { loser, winner }),
     ]
 }
@@ -84,10 +92,20 @@ struct Model {
     value: Option<u32>,
 }
 
+/// What a reader of the rules would keep of a catalogue entry.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct EntryModel {
+    is_scale: bool,
+    is_nsfw: bool,
+    maker: Option<u128>,
+    series: BTreeSet<u128>,
+}
+
 #[derive(Debug, Clone, Default)]
 struct World {
     pieces: BTreeMap<u128, Model>,
     msrp: BTreeMap<u128, u32>,
+    entries: BTreeMap<u128, EntryModel>,
     /// When, and what.
     prices: BTreeMap<u128, BTreeMap<DateTime<Utc>, u32>>,
     merged: BTreeMap<u128, u128>,
@@ -137,6 +155,14 @@ fn figure_id(n: u128) -> FigureId {
     FigureId(Uuid::from_u128(0x20 + n))
 }
 
+fn entity_id(n: u128) -> EntityId {
+    EntityId(Uuid::from_u128(0x30 + n))
+}
+
+const fn figure_type(is_scale: bool) -> &'static str {
+    if is_scale { "scale" } else { "prize" }
+}
+
 impl Play {
     fn new() -> Self {
         let mut play = Self { folded: Folded::new(), world: World::default() };
@@ -161,6 +187,7 @@ impl Play {
                 source: None,
             };
             play.world.msrp.insert(n, 70);
+            play.world.entries.insert(n, EntryModel { is_scale: true, ..EntryModel::default() });
             play.figure(n, FigureEvent::Catalogued(Box::new(entry)));
         }
         play
@@ -258,6 +285,29 @@ impl Play {
                 self.world.prices.entry(winner).or_default().extend(moved);
                 self.figure(loser, FigureEvent::MergedInto { winner_id: figure_id(winner) });
             }
+            Doing::Credit { figure, maker, series } => {
+                let figure = self.now(figure);
+                let entry = self.world.entries.entry(figure).or_default();
+                (entry.maker, entry.series) = (maker, series.iter().copied().collect());
+                let event = FigureEvent::Credited {
+                    manufacturer_id: maker.map(entity_id),
+                    sculptor_id: maker.map(entity_id),
+                    series_ids: series.into_iter().map(entity_id).collect(),
+                    character_ids: Vec::new(),
+                };
+                self.figure(figure, event);
+            }
+            Doing::Mark { figure, is_nsfw } => {
+                let figure = self.now(figure);
+                self.world.entries.entry(figure).or_default().is_nsfw = is_nsfw;
+                self.figure(figure, FigureEvent::NsfwMarked { is_nsfw });
+            }
+            Doing::Retype { figure, is_scale } => {
+                let figure = self.now(figure);
+                self.world.entries.entry(figure).or_default().is_scale = is_scale;
+                let figure_type = figure_type(is_scale).parse().unwrap();
+                self.figure(figure, FigureEvent::Retyped { figure_type });
+            }
             Doing::Bought { piece, .. }
             | Doing::Value { piece, .. }
             | Doing::Archive { piece }
@@ -337,6 +387,35 @@ proptest! {
                     folded(&play.folded.rows, owner, on), play.world.worth(owner, on), "owner {} on {}", owner, on
                 );
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn what_stands_beside_a_piece_is_what_its_figure_says_now(
+        doings in proptest::collection::vec(doing(), 1..40)
+    ) {
+        let mut play = Play::new();
+        for (nth, doing) in doings.iter().enumerate() {
+            play.play(nth, doing);
+        }
+        let Play { folded, world } = &play;
+        for (n, model) in &world.pieces {
+            let row = folded.rows.pieces.get(&piece_id(*n).uuid()).unwrap();
+            let entry = &world.entries[&model.figure];
+            let named = |n: u128| entity_id(n).uuid();
+            let msrp = world.msrp.get(&model.figure).map(|n| money(*n));
+            prop_assert_eq!(row.figure_type.as_deref(), Some(figure_type(entry.is_scale)));
+            prop_assert_eq!(row.is_nsfw, Some(entry.is_nsfw));
+            prop_assert_eq!((row.manufacturer_id, row.sculptor_id), (entry.maker.map(named), entry.maker.map(named)));
+            prop_assert_eq!(row.has_several_series, entry.series.len() > 1);
+            let only = entry.series.first().filter(|_| entry.series.len() == 1);
+            prop_assert_eq!(row.series_id, only.copied().map(named));
+            prop_assert_eq!(row.msrp_amount, msrp.map(|msrp| msrp.amount().decimal()));
+            prop_assert_eq!(row.msrp_currency.as_deref(), msrp.map(|msrp| msrp.currency().code()));
         }
     }
 }

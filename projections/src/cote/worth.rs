@@ -87,7 +87,7 @@ struct Row {
     eur: Option<Decimal>,
 }
 
-/// The pieces of a person that count, in groups; `without_nsfw` leaves out every piece that is not known to be safe for
+/// The pieces of a person that count, in groups, in no order; `without_nsfw` leaves out every piece that is not known to be safe for
 /// work.
 ///
 /// # Errors
@@ -99,8 +99,7 @@ pub async fn worth(pool: &PgPool, user: UserId, without_nsfw: bool) -> sqlx::Res
              rate IS NOT NULL AS is_frozen, count(*) AS pieces, sum(value) AS value, sum(price) AS price, \
              {eur} AS eur \
          FROM counted WHERE NOT ($2 AND is_nsfw IS NOT FALSE) \
-         GROUP BY tier, currency, price_currency, price IS NOT NULL, rate IS NOT NULL \
-         ORDER BY tier, currency, price_currency, price IS NOT NULL, rate IS NOT NULL"
+         GROUP BY tier, currency, price_currency, price IS NOT NULL, rate IS NOT NULL"
     );
     let rows: Vec<Row> = sqlx::query_as(&sql).bind(user.uuid()).bind(without_nsfw).fetch_all(pool).await?;
     Ok(rows.into_iter().map(Group::of).collect())

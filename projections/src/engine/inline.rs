@@ -91,8 +91,7 @@ impl InlineFold for Inside {
                 }
             }
             left.push(Left::by(&seated));
-            seated.position = last.position;
-            seated.updated_at = last.recorded_at;
+            seated.move_to(last.position, last.recorded_at);
             folded.push(seated);
         }
         if !left.is_empty() {
@@ -116,10 +115,11 @@ impl InlineFold for Inside {
         let moved: Vec<_> = folded.iter().map(|seated| seated.definition.name).collect();
         if committed {
             self.feed.offer(events);
-            inner.seats.back(folded);
+            inner.seats.back(&names, folded);
+        } else {
+            // Somebody else has appended, or moved one of their checkpoints; or the database has gone away.
+            inner.seats.doubt(&names, folded);
         }
-        // Those that are back are not away any more.
-        inner.seats.lose(names);
         // Another process may have appended while the end of this batch was unknown, and been heard of already.
         if at.is_some_and(|at| at < *inner.store.subscribe().borrow()) {
             inner.seats.call();

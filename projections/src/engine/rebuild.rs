@@ -99,10 +99,16 @@ impl Projections {
     /// `Unknown`, `Busy` (and none is begun then), `Database`, `Log`.
     pub async fn begin_rebuild(&self, names: &[&str], asked_by: &str) -> Result<Rebuilding, EngineError> {
         let head = self.inner.store.head().await?;
-        let mut places = Vec::new();
+        let mut places: Vec<(Definition, Site, PgConnection)> = Vec::new();
         for definition in self.chosen(names)? {
+            if places.iter().any(|(_, site, _)| site.name == definition.name) {
+                continue;
+            }
             let mut connection = PgConnection::connect_with(&self.inner.connect).await?;
-            if !rebuilds::claim(&mut connection, definition.name).await? {
+            if !rebuilds::claim_patiently(&mut connection, definition.name).await? {
+                for (_, site, connection) in &mut places {
+                    rebuilds::release(connection, site.name).await?;
+                }
                 return Err(EngineError::Busy(definition.name));
             }
             let backend = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await?;
@@ -292,9 +298,14 @@ async fn finish(
         }
     }
     shared.over(name);
+    // Whoever sees that it is done may ask for the next one at once.
+    let released = rebuilds::release(&mut replay.site, name).await;
+    let _ = replay.site.close().await;
+    if let Err(error) = released {
+        tracing::debug!(%error, "a rebuild's connection ended before it was let go of");
+    }
     projections.refresh().await?;
     inner.bell.notify_waiters();
-    let _ = replay.site.close().await;
     Ok(Rebuilt { projection: name, position: at })
 }
 
@@ -336,9 +347,9 @@ async fn swap_within(
         let (projection, stored, own) = (definition.name, live.version, definition.version);
         return Err(EngineError::OtherVersion { projection, stored, own });
     }
-    let reached = live.as_ref().map_or(Position::default(), |live| live.position);
-    let end = Position(i64::MAX);
-    while !replay.catch_up(&projections.inner.store, at, end).await? || *at < reached {}
+    // Under the lock the log ends where it ends, also where the checkpoint of the live tables says more: it is put
+    // back to that. That is so when the events were restored from an older copy than everything else.
+    while !replay.catch_up(&projections.inner.store, at, Position(i64::MAX)).await? {}
     replay.write_again().await?;
     tables::swap(&mut replay.site, &definition).await?;
     let paused = live.is_some_and(|live| live.state == State::Paused);

@@ -16,7 +16,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 /// How often it is tried to clear up after a rebuild that came to nothing, and how long is waited in between.
@@ -24,6 +24,10 @@ const CLEARINGS: u32 = 50;
 const CLEARING_PAUSE: Duration = Duration::from_millis(100);
 /// How long a process gets to notice that its rebuild was called off, before its connection is ended for it.
 const NOTICE_WITHIN: Duration = Duration::from_secs(3);
+/// How long somebody may hold the lock of a projection without rebuilding it: whoever clears up, or whose rebuild is
+/// over. Longer than [`NOTICE_WITHIN`] and the ending after it.
+const LETS_GO_WITHIN: Duration = Duration::from_secs(8);
+const LETS_GO_PAUSE: Duration = Duration::from_millis(25);
 
 /// What became of a rebuild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -135,9 +139,10 @@ impl Rebuild {
     }
 }
 
-/// A lock of two numbers has `objsubid` 2. The hash is signed, the lock's number is not.
+/// Whether a rebuild has its lock still; that somebody else has it does not count. A lock of two numbers has `objsubid`
+/// 2. The hash is signed, the lock's number is not.
 const HELD: &str = "EXISTS (SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.granted \
-     AND l.objsubid = 2 AND l.classid::bigint = $1 \
+     AND l.objsubid = 2 AND l.classid::bigint = $1 AND l.pid = r.backend \
      AND l.objid::bigint = hashtext(r.projection)::bigint & 4294967295 \
      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
 const COLUMNS: &str = "r.projection, r.rebuild_id, r.version, r.state, r.stage, r.asked_by, r.started_at, \
@@ -320,16 +325,44 @@ pub(super) async fn clear(db: &mut PgConnection, name: &str) -> sqlx::Result<boo
         return Ok(false);
     }
     let dropped = tables::drop_shadow(db, &tables::shadow_schema(name)).await;
-    sqlx::query("SELECT pg_advisory_unlock($1, hashtext($2))")
-        .bind(REBUILD_LOCK)
-        .bind(name)
-        .execute(&mut *db)
-        .await?;
+    release(db, name).await?;
     dropped.map(|()| true)
 }
 
-/// Keeps others from rebuilding the same projection for as long as the connection lives.
-pub(super) async fn claim(connection: &mut PgConnection, name: &str) -> sqlx::Result<bool> {
+/// Keeps others from rebuilding the same projection until it is released or the connection ends; `false` when somebody
+/// is at it. One who has the lock for a moment only, to clear up or at the end of a rebuild, is waited for.
+pub(super) async fn claim_patiently(connection: &mut PgConnection, name: &str) -> sqlx::Result<bool> {
+    let running = format!(
+        "SELECT EXISTS (SELECT FROM projection_rebuilds AS r \
+         WHERE r.projection = $2 AND r.state = 'running' AND {HELD})"
+    );
+    let deadline = Instant::now() + LETS_GO_WITHIN;
+    while !claim(connection, name).await? {
+        let is_rebuilt: bool = sqlx::query_scalar(&running)
+            .bind(i64::from(REBUILD_LOCK))
+            .bind(name)
+            .fetch_one(&mut *connection)
+            .await?;
+        if is_rebuilt || Instant::now() >= deadline {
+            return Ok(false);
+        }
+        sleep(LETS_GO_PAUSE).await;
+    }
+    Ok(true)
+}
+
+/// Lets others rebuild it. To be awaited: a connection that is merely closed has its locks until the server notices.
+pub(super) async fn release(connection: &mut PgConnection, name: &str) -> sqlx::Result<()> {
+    sqlx::query("SELECT pg_advisory_unlock($1, hashtext($2))")
+        .bind(REBUILD_LOCK)
+        .bind(name)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The same as [`claim_patiently`], waiting for nobody.
+async fn claim(connection: &mut PgConnection, name: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar("SELECT pg_try_advisory_lock($1, hashtext($2))")
         .bind(REBUILD_LOCK)
         .bind(name)

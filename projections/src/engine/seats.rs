@@ -3,8 +3,9 @@
 //! A projection that has read everything there was takes its seat here. From then on those who fold several
 //! at once fold it: the appender (`inline.rs`) and the task that follows it (`together.rs`). Between batches
 //! the rows stay, so that most batches load nothing; that is right as long as its checkpoint is as it was
-//! left, which everybody who writes checks. Whatever goes wrong, it loses its seat, and goes back to the task
-//! that follows the log for it alone (`runner.rs`), which knows how to halve, to stop and to tell.
+//! left, which everybody who writes checks. One that goes wrong loses its seat, and goes back to the task
+//! that follows the log for it alone (`runner.rs`), which knows how to halve, to stop and to tell. The others that were
+//! folded with it are doubted: their rows are taken back, and those whose checkpoint is as they left it sit down again.
 
 use super::fold::Fold;
 use super::projection::{Definition, Timing};
@@ -25,6 +26,8 @@ pub(super) struct Seated {
     /// When its checkpoint was changed.
     pub updated_at: DateTime<Utc>,
     pub fold: Fold,
+    /// Both as they are unless what is folded comes to stand.
+    left: (Position, DateTime<Utc>),
 }
 
 impl Seated {
@@ -35,12 +38,25 @@ impl Seated {
         position: Position,
         updated_at: DateTime<Utc>,
     ) -> Self {
-        Self { definition, position, updated_at, fold: Fold::on_demand(&definition, skips) }
+        let (fold, left) = (Fold::on_demand(&definition, skips), (position, updated_at));
+        Self { definition, position, updated_at, fold, left }
+    }
+
+    /// Its events up to here are folded, and its checkpoint is moved with what they changed.
+    pub fn move_to(&mut self, position: Position, updated_at: DateTime<Utc>) {
+        (self.position, self.updated_at) = (position, updated_at);
     }
 
     /// What was folded stands in the database.
     fn settle(&mut self) {
+        self.left = (self.position, self.updated_at);
         self.fold.tables().into_iter().for_each(|table| table.settle_keeping(MOST_ROWS));
+    }
+
+    /// What was folded came to nothing.
+    fn take_back(&mut self) {
+        (self.position, self.updated_at) = self.left;
+        self.fold.tables().into_iter().for_each(|table| table.roll_back());
     }
 }
 
@@ -59,6 +75,8 @@ struct Taken {
     seated: BTreeMap<&'static str, Seated>,
     /// Up from their seats to be folded.
     away: BTreeSet<&'static str>,
+    /// Of those, the ones that were folded for nothing.
+    doubted: Vec<Seated>,
 }
 
 /// The seats of a process.
@@ -126,6 +144,7 @@ impl Seats {
         let mut taken = self.taken();
         taken.seated.remove(name);
         taken.away.remove(name);
+        taken.doubted.retain(|seated| seated.definition.name != name);
     }
 
     /// Takes the seats from all.
@@ -155,23 +174,51 @@ impl Seats {
         names.iter().filter_map(|name| taken.seated.remove(name)).collect()
     }
 
-    /// What was folded has been committed: they sit down again, but for those whose seat was taken meanwhile.
-    pub fn back(&self, folded: Vec<Seated>) {
-        let mut taken = self.taken();
-        for mut seated in folded {
-            if taken.away.remove(seated.definition.name) {
-                seated.settle();
-                taken.seated.insert(seated.definition.name, seated);
-            }
+    /// What was folded has been committed: of those who were up, these sit down again, but for those whose seat was
+    /// taken meanwhile, and the rest have lost their seats. Nobody may see the one without the other: whoever sits
+    /// again may be called up at once by somebody else, and is none of the rest.
+    pub fn back(&self, up: &[&'static str], folded: Vec<Seated>) {
+        self.end(up, folded, |taken, mut seated| {
+            seated.settle();
+            taken.seated.insert(seated.definition.name, seated);
+        });
+    }
+
+    /// What was folded came to nothing, and not all of these are to blame. They stay up until somebody has looked at
+    /// their checkpoints; see [`doubted`](Self::doubted). The rest of those who were up have lost their seats.
+    pub fn doubt(&self, up: &[&'static str], folded: Vec<Seated>) {
+        let are_doubted = !folded.is_empty();
+        self.end(up, folded, |taken, mut seated| {
+            seated.take_back();
+            taken.away.insert(seated.definition.name);
+            taken.doubted.push(seated);
+        });
+        if are_doubted {
+            self.tell();
         }
     }
 
-    /// These have lost their seats.
-    pub fn lose(&self, names: impl IntoIterator<Item = &'static str>) {
+    /// Those that are to be looked at. They are to be given [`back`](Self::back) or to be [lost](Self::lose).
+    pub fn doubted(&self) -> Vec<Seated> {
+        std::mem::take(&mut self.taken().doubted)
+    }
+
+    /// These were up, and have lost their seats.
+    pub fn lose(&self, up: &[&'static str]) {
+        self.end(up, Vec::new(), |_, _| ());
+    }
+
+    /// Does with those that were folded what is to be done, unless their seat was taken meanwhile.
+    fn end(&self, up: &[&'static str], folded: Vec<Seated>, each: impl Fn(&mut Taken, Seated)) {
         let mut taken = self.taken();
-        let lost = names.into_iter().filter(|name| taken.away.remove(name)).count();
+        let mut lost: BTreeSet<_> = up.iter().filter(|name| taken.away.remove(*name)).collect();
+        for seated in folded {
+            if lost.remove(&seated.definition.name) {
+                each(&mut taken, seated);
+            }
+        }
         drop(taken);
-        if lost > 0 {
+        if !lost.is_empty() {
             self.tell();
         }
     }
@@ -252,8 +299,40 @@ mod tests {
         let up = seats.up_inside(Position(7));
         assert!(matches!(seats.standing("asked"), Standing::Busy));
         seats.dismiss("asked");
-        seats.back(up);
+        seats.back(&["asked"], up);
         assert!(matches!(seats.standing("asked"), Standing::Gone));
+    }
+
+    #[test]
+    fn what_was_folded_for_nothing_is_taken_back_and_looked_at_before_it_sits_down_again() {
+        let seats = seats(7, 7);
+        let mut up = seats.up_behind(Position(9), true);
+        up.iter_mut().for_each(|seated| seated.move_to(Position(9), DateTime::UNIX_EPOCH));
+        // One of them cannot even be folded, and nobody knows whose fault the rest is.
+        up.retain(|seated| seated.definition.name == "waiting");
+        seats.doubt(&["asked", "waiting"], up);
+        assert!(matches!(seats.standing("asked"), Standing::Gone));
+        assert!(matches!(seats.standing("waiting"), Standing::Busy));
+        assert!(seats.up_behind(Position(9), true).is_empty(), "nobody folds it meanwhile");
+        let doubted = seats.doubted();
+        assert_eq!(names(&doubted), ["waiting"]);
+        seats.back(&["waiting"], doubted);
+        assert!(matches!(seats.standing("waiting"), Standing::At(Position(7), _)));
+    }
+
+    #[test]
+    fn one_that_is_dismissed_while_it_is_doubted_does_not_get_its_seat_back() {
+        let seats = seats(7, 7);
+        let up = seats.up_inside(Position(7));
+        seats.doubt(&["asked"], up);
+        let doubted = seats.doubted();
+        seats.dismiss("asked");
+        seats.back(&["asked"], doubted);
+        assert!(matches!(seats.standing("asked"), Standing::Gone));
+        let again = seats.up_inside(Position(7));
+        seats.doubt(&["asked"], again);
+        seats.dismiss("asked");
+        assert!(seats.doubted().is_empty());
     }
 
     #[test]
@@ -261,8 +340,7 @@ mod tests {
         let seats = seats(7, 7);
         let mut up = seats.up_behind(Position(9), true);
         up.retain(|seated| seated.definition.name == "waiting");
-        seats.back(up);
-        seats.lose(["asked", "waiting"]);
+        seats.back(&["asked", "waiting"], up);
         assert!(matches!(seats.standing("asked"), Standing::Gone));
         assert!(matches!(seats.standing("waiting"), Standing::At(Position(7), _)));
     }

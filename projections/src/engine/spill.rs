@@ -31,7 +31,7 @@ const IN_VAIN: f64 = 0.001;
 /// Tables below this part of the memory are left alone: it is not they that fill it.
 const WORTH_IT: usize = 24;
 /// What a replay of a small log may keep in memory, and how many bytes more for each event.
-const BASE: usize = 56 << 20;
+const BASE: usize = 48 << 20;
 const PER_EVENT: usize = 16;
 /// What it may keep of the largest.
 const MOST: usize = 256 << 20;

@@ -30,6 +30,7 @@ pub(super) async fn follow(projections: Projections, feed: Arc<Feed>) {
     let mut rested = Instant::now();
     loop {
         changes.mark_unchanged();
+        look_again(&projections).await;
         let newest = *head.borrow_and_update();
         let all = Instant::now() >= rested || seats.is_called().now_or_never().is_some();
         let up = seats.up_behind(newest, all);
@@ -56,31 +57,37 @@ pub(super) async fn follow(projections: Projections, feed: Arc<Feed>) {
             Ok(Ok(Ok(Outcome::Folded(folded)))) => {
                 let moved: Vec<_> = folded.iter().map(|seated| seated.definition.name).collect();
                 let at = folded.first().map(|seated| seated.position);
-                seats.back(folded);
+                seats.back(&names, folded);
                 if let Some(position) = at {
                     projections.learn_all(&moved, position);
                 }
                 false
             }
+            Ok(Ok(Ok(Outcome::Elsewhere(up)))) => {
+                seats.doubt(&names, up);
+                false
+            }
             // The head was told before the log has it: after a restore under a running server.
             Ok(Ok(Ok(Outcome::Nothing(up)))) => {
-                seats.back(up);
+                seats.back(&names, up);
                 true
             }
             Ok(Ok(Err(error))) => {
                 tracing::debug!(%error, "read models could not be folded together");
+                seats.lose(&names);
                 true
             }
             Ok(Err(_panic)) => {
                 tracing::error!("folding read models together panicked; each is folded alone");
+                seats.lose(&names);
                 true
             }
             Err(_silent) => {
                 tracing::warn!("the database does not answer while read models are folded");
+                seats.lose(&names);
                 true
             }
         };
-        seats.lose(names);
         if rests {
             sleep(PAUSE).await;
         }
@@ -91,8 +98,40 @@ pub(super) async fn follow(projections: Projections, feed: Arc<Feed>) {
 enum Outcome {
     /// These were; whoever is missing is to be folded alone.
     Folded(Vec<Seated>),
+    /// Nothing stands: the checkpoint of one of these was moved by somebody else.
+    Elsewhere(Vec<Seated>),
     /// There was nothing to fold.
     Nothing(Vec<Seated>),
+}
+
+/// Lets those sit down again that were folded for nothing, unless somebody else has moved their checkpoint.
+async fn look_again(projections: &Projections) {
+    let inner = &projections.inner;
+    let doubted = inner.seats.doubted();
+    if doubted.is_empty() {
+        return;
+    }
+    let names: Vec<_> = doubted.iter().map(|seated| seated.definition.name).collect();
+    let looking = async { checkpoint::all(&mut *inner.pool.acquire().await?).await };
+    match timeout(ANSWERED_WITHIN, looking).await {
+        Ok(Ok(rows)) => {
+            let is_left = |seated: &Seated| {
+                let row = rows.iter().find(|row| row.name == seated.definition.name);
+                row.is_some_and(|row| {
+                    row.is_left_at(seated.definition.version, seated.position, seated.updated_at)
+                })
+            };
+            inner.seats.back(&names, doubted.into_iter().filter(is_left).collect());
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "the checkpoints could not be looked at");
+            inner.seats.lose(&names);
+        }
+        Err(_silent) => {
+            tracing::warn!("the database does not answer while checkpoints are looked at");
+            inner.seats.lose(&names);
+        }
+    }
 }
 
 /// Folds what comes next, in one transaction.
@@ -124,8 +163,7 @@ async fn fold(projections: &Projections, feed: &Feed, up: Vec<Seated>) -> Result
             }
         }
         left.push(Left::by(&seated));
-        seated.position = last.position;
-        seated.updated_at = last.recorded_at;
+        seated.move_to(last.position, last.recorded_at);
         folded.push(seated);
     }
     if left.is_empty() {
@@ -134,8 +172,7 @@ async fn fold(projections: &Projections, feed: &Feed, up: Vec<Seated>) -> Result
     checkpoint::advance_all(&mut compound, &left, last.position, last.recorded_at)
         .map_err(sqlx::Error::Encode)?;
     if !compound.write(&mut transaction).await? {
-        // Somebody else has moved a checkpoint.
-        return Ok(Outcome::Folded(Vec::new()));
+        return Ok(Outcome::Elsewhere(folded));
     }
     crash_point!("projections.before_commit");
     transaction.commit().await?;

@@ -125,23 +125,33 @@ pub async fn find(
     sql.build_query_as().fetch_optional(pool).await
 }
 
-/// Entities of a kind: without a query by name, with one the best answers first.
+/// Which entities to list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// Words of the name.
+    pub words: Option<&'a str>,
+    /// Only series without a number on MyAnimeList; no other kind has one.
+    pub without_mal_id: bool,
+}
+
+/// Entities of a kind: without words by name, with some the best answers first.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn list(
     pool: &PgPool,
     kind: EntityKind,
-    query: Option<&str>,
+    wanted: Wanted<'_>,
     viewer: Viewer,
     after: Option<&Cursor>,
     limit: u32,
 ) -> sqlx::Result<Page<Entity, Cursor>> {
     let mut reading = search::begin(pool).await?;
     let words =
-        Words::of(query.unwrap_or_default()).looked_up(&mut reading, table(kind), "sort_name").await?;
+        Words::of(wanted.words.unwrap_or_default()).looked_up(&mut reading, table(kind), "sort_name").await?;
     let mut sql = select(kind, viewer, &words);
-    sql.push(" WHERE true");
+    let none = wanted.without_mal_id && kind == EntityKind::Series;
+    sql.push(if none { " WHERE e.mal_id IS NULL" } else { " WHERE true" });
     words.push_condition(&mut sql, "e.sort_name");
     if let Some(Cursor { rank, name, id }) = after {
         sql.push(" AND (");

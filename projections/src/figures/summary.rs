@@ -1,6 +1,7 @@
 //! A figure as it stands beside a piece, a pre-order or a wish.
 
 use crate::pictures::Thumb;
+use crate::pictures::cover::standing_photo;
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -62,7 +63,8 @@ pub struct FigureSummary {
 
 impl FigureSummary {
     /// What to select.
-    pub const COLUMNS: &'static str = "f.id AS figure_id_, f.slug AS figure_slug, f.name AS figure_name, \
+    pub const COLUMNS: &'static str = concat!(
+        "f.id AS figure_id_, f.slug AS figure_slug, f.name AS figure_name, \
          f.figure_type AS figure_type, f.scale AS figure_scale, f.release_date AS figure_release_date, \
          f.release_date_precision AS figure_release_date_precision, f.msrp_amount AS figure_msrp_amount, \
          f.msrp_currency AS figure_msrp_currency, f.is_nsfw AS figure_is_nsfw, \
@@ -71,9 +73,10 @@ impl FigureSummary {
          (SELECT coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'name', s.name, 'slug', s.slug) \
                                     ORDER BY fs.position), '[]') \
           FROM figure_series AS fs JOIN series AS s ON s.id = fs.series_id \
-          WHERE fs.figure_id = f.id) AS figure_series, \
-         (SELECT jsonb_build_object('id', fp.id, 'picture', fp.picture) FROM figure_photos AS fp \
-          WHERE fp.figure_id = f.id ORDER BY fp.is_primary DESC, fp.position, fp.id LIMIT 1) AS figure_photo";
+          WHERE fs.figure_id = f.id) AS figure_series, ",
+        standing_photo!("f"),
+        " AS figure_photo"
+    );
 
     /// What to join after `figures AS f`.
     pub const JOINS: &'static str = "LEFT JOIN manufacturers AS fm ON fm.id = f.manufacturer_id";

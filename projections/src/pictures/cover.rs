@@ -8,6 +8,19 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+/// The catalogue's photo that stands for a figure, as SQL, where `$figure` is how the query calls `figures`: the
+/// primary one, else the first.
+macro_rules! standing_photo {
+    ($figure:literal) => {
+        concat!(
+            "(SELECT jsonb_build_object('id', fp.id, 'picture', fp.picture) FROM figure_photos AS fp WHERE fp.figure_id = ",
+            $figure,
+            ".id ORDER BY fp.is_primary DESC, fp.position, fp.id LIMIT 1)"
+        )
+    };
+}
+pub(crate) use standing_photo;
+
 /// A picture with the id of the photo or scan that it is of.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Thumb {
@@ -39,12 +52,36 @@ impl Pinned {
         )
     }
 
+    /// What to select where a card stands for several pieces: what is pinned on the latest of them that shows such to
+    /// these eyes. `pieces` is an array of their ids in the query, and `name` what the column is called.
+    #[must_use]
+    pub fn latest(pieces: &str, eyes: Eyes, name: &str) -> String {
+        let shown = match eyes {
+            Eyes::Owner => "",
+            Eyes::Other => " AND (pin.pinned_cover ->> 'shared')::boolean",
+        };
+        format!(
+            "(SELECT pin.pinned_cover FROM (SELECT o.created_at, o.id, {} FROM owned_items AS o \
+                 WHERE o.id = ANY ({pieces})) AS pin \
+             WHERE pin.pinned_cover IS NOT NULL{shown} ORDER BY pin.created_at DESC, pin.id DESC LIMIT 1) AS {name}",
+            Self::column("o")
+        )
+    }
+
     /// Reads it from a row selected with [`column`](Self::column); none where nothing is pinned.
     ///
     /// # Errors
     /// When the column is missing or of another shape.
     pub fn read(row: &PgRow) -> sqlx::Result<Option<Self>> {
-        Ok(row.try_get::<Option<Json<Self>>, _>("pinned_cover")?.map(|pinned| pinned.0))
+        Self::read_as(row, "pinned_cover")
+    }
+
+    /// Reads it from a row selected with [`latest`](Self::latest) under that name.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_as(row: &PgRow, name: &str) -> sqlx::Result<Option<Self>> {
+        Ok(row.try_get::<Option<Json<Self>>, _>(name)?.map(|pinned| pinned.0))
     }
 }
 
@@ -88,6 +125,17 @@ impl Cover {
     pub fn of_figure(photo: Option<&Thumb>, official_image_url: Option<&str>) -> Option<Self> {
         let official = || official_image_url.map(|url| Self::Official(url.to_owned()));
         photo.cloned().map(Self::Catalogue).or_else(official)
+    }
+
+    /// The cover of a figure for people and servers that nothing is known of. The catalogue's photos of NSFW figures
+    /// need an account, so that of such it is the maker's own picture.
+    #[must_use]
+    pub fn for_anybody(
+        photo: Option<&Thumb>,
+        official_image_url: Option<&str>,
+        is_nsfw: bool,
+    ) -> Option<Self> {
+        Self::of_figure(photo.filter(|_| !is_nsfw), official_image_url)
     }
 
     fn of_pin(pinned: &Pinned) -> Option<Self> {

@@ -11,7 +11,7 @@ mod tests;
 pub use cover::{Cover, Eyes, Pinned, Thumb};
 pub use queries::{
     CataloguePhoto, Document, OwnedPhoto, OwnedScan, catalogue_photo, document, documents, figure_photos,
-    named, photo, photos, scan, scans,
+    frames_of, named, photo, photos, scan, scans,
 };
 pub use rows::{DocumentRow, FigurePhotoRow, PhotoRow, PictureRows, ScanRow};
 

@@ -5,12 +5,12 @@ use super::rows::{DocumentRow, FigurePhotoRow, PhotoRow, ScanRow};
 use crate::engine::Row as _;
 use chrono::{DateTime, Utc};
 use domain::ids::{DocumentId, FigureId, PhotoId, PieceId, ScanId, UserId};
-use domain::picture::{BlobKey, DocumentType, Picture};
+use domain::picture::{BlobKey, DocumentType, Picture, frames_digest};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::PgPool;
 use sqlx::postgres::PgRow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 fn columns(names: &[&str], of: &str) -> String {
@@ -230,6 +230,18 @@ pub async fn scan(pool: &PgPool, id: ScanId) -> sqlx::Result<Option<OwnedScan>> 
     let sql = format!("{} WHERE p.id = $1", OwnedScan::select());
     let row = sqlx::query(&sql).bind(id.uuid()).fetch_optional(pool).await?;
     row.as_ref().map(OwnedScan::read).transpose()
+}
+
+/// What tells the frames of some scans from any others; of those that are no more nothing.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn frames_of(pool: &PgPool, scans: &[ScanId]) -> sqlx::Result<HashMap<ScanId, BlobKey>> {
+    let ids: Vec<Uuid> = scans.iter().map(|scan| scan.uuid()).collect();
+    let rows: Vec<(Uuid, Value)> =
+        sqlx::query_as("SELECT id, frames FROM scans WHERE id = ANY ($1)").bind(ids).fetch_all(pool).await?;
+    let digest = |(id, frames)| Ok((ScanId(id), frames_digest(&kept::<Vec<Picture>>(frames)?)));
+    rows.into_iter().map(digest).collect()
 }
 
 /// A document of a piece.

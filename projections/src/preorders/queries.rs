@@ -227,7 +227,7 @@ impl PreorderSort {
     const fn sorted(self) -> Sorted {
         match self {
             Self::ReleaseDate => Sorted::Whole("(p.release_date_current - DATE '1900-01-01')::bigint"),
-            Self::Placed => Sorted::Whole("(extract(epoch FROM p.created_at) * 1000000)::bigint"),
+            Self::Placed => Sorted::Moment("p.created_at"),
             Self::Price => Sorted::Decimal("p.price_amount"),
             Self::Name => Sorted::Text("f.sort_name"),
         }

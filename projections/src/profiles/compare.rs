@@ -1,9 +1,10 @@
 //! Two collections side by side.
 
-use super::HERE;
+use super::{HERE, PINNED};
 use crate::collection::keyset::Sorted;
 use crate::collection::{InvalidKey, ListError, ListKey};
 use crate::figures::summary::FigureSummary;
+use crate::pictures::{Cover, Eyes, Pinned};
 use domain::ids::UserId;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
@@ -62,6 +63,8 @@ pub struct Compared {
     pub mine: i64,
     /// How many the other has.
     pub theirs: i64,
+    my_pin: Option<Pinned>,
+    their_pin: Option<Pinned>,
     sort_value: Option<String>,
 }
 
@@ -99,8 +102,18 @@ impl Compared {
         ListKey { sort: part.as_str().to_owned(), value: self.sort_value.clone(), id: self.figure.id }
     }
 
+    /// What stands on its card for whoever looks: what is pinned on a piece of their own, what the other shares of
+    /// theirs, else what stands for the figure.
+    #[must_use]
+    pub fn cover(&self) -> Option<Cover> {
+        let mine = Cover::of_piece(self.my_pin.as_ref(), None, Eyes::Owner);
+        mine.or_else(|| Cover::of_piece(self.their_pin.as_ref(), Some(&self.figure), Eyes::Other))
+    }
+
     fn read(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
+            my_pin: Pinned::read_as(row, "my_pin")?,
+            their_pin: Pinned::read_as(row, "their_pin")?,
             figure: FigureSummary::read(row)?,
             mine: row.try_get("mine")?,
             theirs: row.try_get("theirs")?,
@@ -121,7 +134,7 @@ fn beginning(sides: Sides) -> QueryBuilder<'static, Postgres> {
         query.push(if at == 0 { "" } else { ", " });
         query
             .push(format_args!(
-                "{owned} AS MATERIALIZED (SELECT f.id, count(*) AS pieces FROM owned_items AS o \
+                "{owned} AS MATERIALIZED (SELECT f.id, count(*) AS pieces, {PINNED} AS pinned FROM owned_items AS o \
                      JOIN figures AS f ON f.id = o.figure_id WHERE {HERE}{shown} AND o.user_id = "
             ))
             .push_bind(user.uuid())
@@ -161,10 +174,12 @@ pub async fn compared(
 ) -> Result<Vec<Compared>, ListError> {
     let mut query = beginning(sides);
     query.push(format_args!(
-        " SELECT {}, coalesce(mine.pieces, 0) AS mine, coalesce(theirs.pieces, 0) AS theirs, {} \
+        " SELECT {}, coalesce(mine.pieces, 0) AS mine, coalesce(theirs.pieces, 0) AS theirs, {}, {}, {} \
          FROM (SELECT a.id FROM {}) AS part JOIN figures AS f ON f.id = part.id {} \
          LEFT JOIN mine ON mine.id = f.id LEFT JOIN theirs ON theirs.id = f.id WHERE true",
         FigureSummary::COLUMNS,
+        Pinned::latest("mine.pinned", Eyes::Owner, "my_pin"),
+        Pinned::latest("theirs.pinned", Eyes::Other, "their_pin"),
         ORDER.column(),
         part.figures(),
         FigureSummary::JOINS,

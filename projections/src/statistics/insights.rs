@@ -1,6 +1,6 @@
 //! Of what the collection consists.
 
-use super::now;
+use super::{MOVED, tallied};
 use domain::ids::UserId;
 use domain::money::Currency;
 use domain::money::rates::RateTable;
@@ -76,6 +76,56 @@ pub(crate) fn rates_of(today: Option<&RateTable>) -> (Vec<String>, Vec<Decimal>)
     Currency::ALL.into_iter().filter_map(|c| Some((c.code().to_owned(), rate(c)?))).unzip()
 }
 
+/// The prices of the kept pieces of person `$1`, with the rates `$2` and `$3` and the bounds `$4`. `$5` keeps NSFW ones
+/// from being the dearest.
+const PRICES: &str = "WITH kept AS MATERIALIZED (SELECT p.piece_id AS id, p.price_amount AS price, \
+         p.price_amount * coalesce(p.price_fx_rate, \
+             ($3::numeric[])[array_position($2::text[], p.price_currency::text)]) AS eur, \
+         $5 AND coalesce(p.is_nsfw, false) AS is_hidden FROM cote_pieces AS p \
+     WHERE p.user_id = $1 AND NOT p.awaited AND p.archived_on IS NULL) \
+ SELECT 'pieces' AS section, NULL AS word, NULL AS slug, NULL::uuid AS id, count(*) AS n FROM kept \
+ UNION ALL SELECT 'price', width_bucket(eur, $4::numeric[])::text, NULL, NULL, count(*) FROM kept \
+     WHERE eur IS NOT NULL GROUP BY width_bucket(eur, $4::numeric[]) \
+ UNION ALL SELECT 'incomparable', NULL, NULL, NULL, count(*) FROM kept \
+     WHERE eur IS NULL AND price IS NOT NULL \
+ UNION ALL (SELECT 'dearest', NULL, NULL, id, 1 FROM kept \
+     WHERE eur IS NOT NULL AND NOT is_hidden ORDER BY eur DESC, id LIMIT 1)";
+
+/// The conditions of the kept pieces of person `$1`.
+const CONDITIONS: &str = "SELECT 'condition' AS section, condition AS word, NULL AS slug, NULL::uuid AS id, \
+         count(*) AS n FROM owned_items \
+     WHERE user_id = $1 AND archived_at IS NULL \
+         AND (preorder_status IS NULL OR preorder_status = 'received') GROUP BY condition";
+
+/// Of which types, makers, sculptors and series the kept pieces of person `$1` are.
+fn kinds() -> String {
+    let named = |section: &str, table: &str, tally: &str| {
+        format!(
+            " UNION ALL (SELECT '{section}', e.name, e.slug, e.id, g.n \
+             FROM (SELECT id, n FROM ({tally}) AS t ORDER BY n DESC, id LIMIT {MOST_NAMED}) AS g \
+             {table} AS e ON e.id = g.id)"
+        )
+    };
+    let series = format!(
+        "SELECT id, sum(n)::bigint AS n FROM (\
+             SELECT id, n FROM ({}) AS single \
+             UNION ALL SELECT s.series_id, count(*) FROM kept \
+             JOIN figure_series AS s ON s.figure_id = kept.figure_id \
+             WHERE kept.has_several_series GROUP BY s.series_id) AS counted GROUP BY id",
+        tallied("series_id", "kept WHERE series_id IS NOT NULL"),
+    );
+    format!(
+        "WITH {MOVED}, kept AS MATERIALIZED (\
+             SELECT figure_id, figure_type, manufacturer_id, sculptor_id, series_id, has_several_series \
+             FROM cote_pieces WHERE user_id = $1 AND NOT awaited AND archived_on IS NULL) \
+         SELECT 'type' AS section, figure_type AS word, NULL AS slug, NULL::uuid AS id, count(*) AS n \
+             FROM kept GROUP BY figure_type{}{}{}",
+        named("maker", "LEFT JOIN manufacturers", &tallied("manufacturer_id", "kept")),
+        named("sculptor", "LEFT JOIN sculptors", &tallied("sculptor_id", "kept")),
+        named("series", "JOIN series", &series),
+    )
+}
+
 /// Takes the collection of a person apart. `bounds` are the bounds of the price distribution in euro, in
 /// ascending order; prices are taken at their frozen rates, else at today's. `hide_nsfw` keeps such pieces from
 /// being the dearest.
@@ -90,59 +140,20 @@ pub async fn insights(
     hide_nsfw: bool,
 ) -> sqlx::Result<Insights> {
     let (currencies, rates) = rates_of(today);
-    let priced = "WITH kept AS MATERIALIZED (SELECT o.id, o.figure_id, o.condition, o.price_amount AS price, \
-                 o.price_amount * coalesce(o.price_fx_rate, r.rate) AS eur FROM owned_items AS o \
-             LEFT JOIN unnest($2::text[], $3::numeric[]) AS r(currency, rate) ON r.currency = o.price_currency \
-             WHERE o.user_id = $1 AND o.archived_at IS NULL \
-                 AND (o.preorder_status IS NULL OR o.preorder_status = 'received')) \
-         SELECT 'pieces' AS section, NULL AS word, NULL AS slug, NULL::uuid AS id, count(*) AS n FROM kept \
-         UNION ALL SELECT 'condition', condition, NULL, NULL, count(*) FROM kept GROUP BY condition \
-         UNION ALL SELECT 'price', width_bucket(eur, $4::numeric[])::text, NULL, NULL, count(*) FROM kept \
-             WHERE eur IS NOT NULL GROUP BY width_bucket(eur, $4::numeric[]) \
-         UNION ALL SELECT 'incomparable', NULL, NULL, NULL, count(*) FROM kept \
-             WHERE eur IS NULL AND price IS NOT NULL \
-         UNION ALL (SELECT 'dearest', NULL, NULL, kept.id, 1 FROM kept \
-             WHERE eur IS NOT NULL AND NOT ($5 AND EXISTS \
-                 (SELECT FROM cote_figures AS f WHERE f.figure_id = kept.figure_id AND f.is_nsfw)) \
-             ORDER BY eur DESC, kept.id LIMIT 1)";
-    let named = |section: &str, table: &str, column: &str| {
-        format!(
-            "UNION ALL (SELECT '{section}', e.name, e.slug, e.id, g.n FROM \
-             (SELECT {column} AS id, sum(n)::bigint AS n FROM kinds GROUP BY {column} \
-              ORDER BY sum(n) DESC, {column} LIMIT $2) AS g LEFT JOIN {table} AS e ON e.id = g.id) "
-        )
-    };
-    let kinds = format!(
-        "WITH kept AS (SELECT figure_id FROM cote_pieces \
-             WHERE user_id = $1 AND NOT awaited AND archived_on IS NULL), \
-         called AS (SELECT f.figure_type, f.manufacturer_id, f.sculptor_id, count(*) AS n \
-             FROM kept LEFT JOIN cote_figures AS f ON f.figure_id = kept.figure_id \
-             GROUP BY f.figure_type, f.manufacturer_id, f.sculptor_id), \
-         kinds AS MATERIALIZED (SELECT figure_type, {} AS manufacturer_id, {} AS sculptor_id, n FROM called) \
-         SELECT 'type' AS section, figure_type AS word, NULL AS slug, NULL::uuid AS id, sum(n)::bigint AS n \
-             FROM kinds GROUP BY figure_type \
-         {}{}UNION ALL (SELECT 'series', e.name, e.slug, e.id, g.n FROM \
-             (SELECT s.series_id AS id, count(*) AS n FROM kept \
-              JOIN figure_series AS s ON s.figure_id = kept.figure_id \
-              GROUP BY s.series_id ORDER BY count(*) DESC, s.series_id LIMIT $2) AS g \
-             JOIN series AS e ON e.id = g.id)",
-        now("called.manufacturer_id"),
-        now("called.sculptor_id"),
-        named("maker", "manufacturers", "manufacturer_id"),
-        named("sculptor", "sculptors", "sculptor_id"),
-    );
-    let priced = sqlx::query_as(priced)
+    let prices = sqlx::query_as(PRICES)
         .bind(user.uuid())
         .bind(currencies)
         .bind(rates)
         .bind(bounds)
         .bind(hide_nsfw)
         .fetch_all(pool);
-    let kinds = sqlx::query_as(&kinds).bind(user.uuid()).bind(MOST_NAMED).fetch_all(pool);
-    let (mut lines, kinds): (Vec<Line>, Vec<Line>) = tokio::try_join!(priced, kinds)?;
-    lines.extend(kinds);
+    let conditions = sqlx::query_as(CONDITIONS).bind(user.uuid()).fetch_all(pool);
+    let kinds = kinds();
+    let kinds = sqlx::query_as(&kinds).bind(user.uuid()).fetch_all(pool);
+    let (prices, conditions, kinds): (Vec<Line>, Vec<Line>, Vec<Line>) =
+        tokio::try_join!(prices, conditions, kinds)?;
     let mut all = Insights { prices: vec![0; bounds.len().saturating_add(1)], ..Insights::default() };
-    for line in lines {
+    for line in prices.into_iter().chain(conditions).chain(kinds) {
         all.take(line);
     }
     for breakdown in [&mut all.types, &mut all.conditions] {

@@ -26,9 +26,9 @@ pub use parts::{Part, Whole, parts};
 pub use shelf::Completion;
 pub use year::{Acquired, MostSlipped, Year, YearOf, year_in_review};
 
-/// The pieces of person `$1` that count, one row each, as the common table `mine`. Catalogue entries are not in it:
-/// to look all of them up takes longer than all the rest.
-const MINE: &str = "mine AS MATERIALIZED (\
+/// The pieces of person `$1` that count, one row each: what the common tables `mine` hold. What it takes of their figures
+/// stands beside them: to look all of these up takes longer than all the rest.
+const MINE: &str = "(\
     SELECT piece_id AS id, figure_id, archived_on IS NULL AS is_kept, \
         price_amount AS price, shipping_amount AS shipping, fees_amount AS fees, \
         price_currency AS currency, price_fx_rate AS rate, \
@@ -38,7 +38,16 @@ const MINE: &str = "mine AS MATERIALIZED (\
         coalesce(received_on, purchase_date, added_on) AS acquired_on \
     FROM cote_pieces WHERE user_id = $1 AND NOT awaited)";
 
-/// The maker or sculptor that the one of this column is now, where it was merged.
-fn now(column: &str) -> String {
-    format!("coalesce((SELECT e.merged_into FROM figure_entity_names AS e WHERE e.id = {column}), {column})")
+/// Where makers, series and sculptors went that were merged, as the common table `moved`.
+const MOVED: &str = "moved AS MATERIALIZED (\
+    SELECT id, merged_into FROM figure_entity_names WHERE merged_into IS NOT NULL)";
+
+/// The rows of `from`, counted by what one of their columns names, as that is called now: `id` and `n`. [`MOVED`] is
+/// to be there.
+fn tallied(column: &str, from: &str) -> String {
+    format!(
+        "SELECT coalesce(moved.merged_into, t.id) AS id, sum(t.n)::bigint AS n \
+         FROM (SELECT {column} AS id, count(*) AS n FROM {from} GROUP BY {column}) AS t \
+         LEFT JOIN moved ON moved.id = t.id GROUP BY coalesce(moved.merged_into, t.id)"
+    )
 }

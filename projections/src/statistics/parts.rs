@@ -76,7 +76,7 @@ impl Whole {
         };
         match self {
             Self::Spent(_) => format!(
-                "WITH {MINE} SELECT mine.id, {name}, mine.spent_on AS day, mine.cost AS amount, mine.currency, \
+                "WITH mine AS {MINE} SELECT mine.id, {name}, mine.spent_on AS day, mine.cost AS amount, mine.currency, \
                      mine.rate FROM mine LEFT JOIN figures AS f ON f.id = mine.figure_id \
                  WHERE mine.currency IS NOT NULL AND {} ORDER BY day, id",
                 in_year("mine.spent_on"),

@@ -1,6 +1,6 @@
 //! Which figures stand on somebody's shelves, and how much of each series that is.
 
-use super::now;
+use super::{MOVED, tallied};
 use domain::ids::UserId;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -56,26 +56,30 @@ pub(super) async fn shelf(pool: &PgPool, user: UserId, hide_nsfw: bool) -> sqlx:
     // Who hides nothing need not look at every figure of a series.
     let shown = if hide_nsfw { "JOIN figures AS f ON f.id = fs.figure_id AND NOT f.is_nsfw" } else { "" };
     let sql = format!(
-        "WITH seen AS MATERIALIZED (SELECT DISTINCT p.figure_id, f.figure_type, f.manufacturer_id, \
-                 NOT ($3 AND coalesce(f.is_nsfw, false)) AS is_shown \
-             FROM cote_pieces AS p LEFT JOIN cote_figures AS f ON f.figure_id = p.figure_id \
-             WHERE p.user_id = $1 AND NOT p.awaited AND p.archived_on IS NULL), \
-         named AS (SELECT figure_type, manufacturer_id, count(*) AS n FROM seen \
-             GROUP BY figure_type, manufacturer_id), \
-         kinds AS (SELECT figure_type, {} AS manufacturer_id, n FROM named), \
-         held AS MATERIALIZED (SELECT fs.series_id, count(*) FILTER (WHERE seen.is_shown) AS owned FROM seen \
-             JOIN figure_series AS fs ON fs.figure_id = seen.figure_id GROUP BY fs.series_id), \
-         fullest AS (SELECT series_id, owned FROM held WHERE owned > 0 ORDER BY owned DESC, series_id LIMIT $2) \
-         SELECT NULL::uuid AS id, NULL AS name, NULL AS slug, NULL AS sort_name, \
-             coalesce(sum(n), 0)::bigint AS n, count(DISTINCT figure_type) AS types, \
-             count(DISTINCT manufacturer_id) AS makers, (SELECT count(*) FROM held) AS series, \
-             NULL::bigint AS figures FROM kinds \
+        "WITH {MOVED}, \
+         seen AS MATERIALIZED (SELECT DISTINCT figure_id, figure_type, manufacturer_id, series_id, \
+                 has_several_series, NOT ($2 AND coalesce(is_nsfw, false)) AS is_shown \
+             FROM cote_pieces WHERE user_id = $1 AND NOT awaited AND archived_on IS NULL), \
+         each AS (SELECT coalesce(moved.merged_into, t.series_id) AS series_id, t.owned \
+             FROM (SELECT series_id, count(*) FILTER (WHERE is_shown) AS owned FROM seen \
+                 WHERE series_id IS NOT NULL GROUP BY series_id) AS t \
+             LEFT JOIN moved ON moved.id = t.series_id \
+             UNION ALL SELECT fs.series_id, count(*) FILTER (WHERE seen.is_shown) FROM seen \
+             JOIN figure_series AS fs ON fs.figure_id = seen.figure_id \
+             WHERE seen.has_several_series GROUP BY fs.series_id), \
+         held AS MATERIALIZED (SELECT series_id, sum(owned)::bigint AS owned FROM each GROUP BY series_id), \
+         fullest AS (SELECT series_id, owned FROM held WHERE owned > 0 \
+             ORDER BY owned DESC, series_id LIMIT {MOST_SERIES}) \
+         SELECT NULL::uuid AS id, NULL AS name, NULL AS slug, NULL AS sort_name, count(*) AS n, \
+             (SELECT count(figure_type) FROM (SELECT figure_type FROM seen GROUP BY figure_type) AS t) AS types, \
+             (SELECT count(id) FROM ({}) AS t) AS makers, \
+             (SELECT count(*) FROM held) AS series, NULL::bigint AS figures FROM seen \
          UNION ALL SELECT s.id, s.name, s.slug, s.sort_name, fullest.owned, NULL, NULL, NULL, \
              (SELECT count(*) FROM figure_series AS fs {shown} WHERE fs.series_id = s.id) \
          FROM fullest JOIN series AS s ON s.id = fullest.series_id",
-        now("named.manufacturer_id"),
+        tallied("manufacturer_id", "seen"),
     );
-    let query = sqlx::query_as(&sql).bind(user.uuid()).bind(MOST_SERIES).bind(hide_nsfw);
+    let query = sqlx::query_as(&sql).bind(user.uuid()).bind(hide_nsfw);
     let mut lines: Vec<Line> = query.fetch_all(pool).await?;
     lines.sort_by(|a, b| b.n.cmp(&a.n).then_with(|| a.sort_name.cmp(&b.sort_name)).then(a.id.cmp(&b.id)));
     let mut shelf = Shelf::default();

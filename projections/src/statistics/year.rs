@@ -89,7 +89,7 @@ fn statement() -> String {
     let (acquired_then, spent_then) = (both("acquired_on"), both("spent_on"));
     let empty = "NULL, NULL, NULL, NULL, NULL";
     format!(
-        "WITH {MINE}, \
+        "WITH mine AS MATERIALIZED {MINE}, \
          came AS MATERIALIZED (SELECT id, figure_id, acquired_on FROM mine \
              WHERE acquired_on >= make_date($2, 1, 1) AND acquired_on < make_date($2 + 1, 1, 1)), \
          seen AS (SELECT came.id, came.acquired_on FROM came WHERE NOT ($3 AND EXISTS \

@@ -102,8 +102,8 @@ async fn a_rebuild_whose_process_is_gone_is_told_as_cut_off_and_cleared_by_the_l
     let running = two.run();
     no_shadows(&ledger).await;
     drop((reading, running));
-    // Whoever clears up holds the lock until its connection is gone.
-    eventually("another may begin", async || two.rebuild(&["figures"], |_| ()).await.is_ok()).await;
+    // Whoever has just cleared up is not in the way.
+    one.rebuild(&["figures"], |_| ()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,10 +112,31 @@ async fn a_rebuild_of_a_frozen_process_is_ended_for_it() {
     // It has its locks and never goes on.
     let frozen = one.begin_rebuild(&["figures"], "alice").await.unwrap();
     two.cancel_rebuild("figures", "bob").await.unwrap();
-    eventually("another may begin", async || two.rebuild(&["figures"], |_| ()).await.is_ok()).await;
+    // It waits until the frozen one's connection has been ended.
+    two.rebuild(&["figures"], |_| ()).await.unwrap();
     let outcome = frozen.run(|_| ()).await;
     assert!(outcome.is_err(), "{outcome:?}");
     assert_eq!(figures(&two).await.rebuild.unwrap().state, RebuildState::Done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_asked_for_in_the_moment_another_is_seen_to_end_is_not_refused() {
+    let (_ledger, one, two) = folded().await;
+    for round in 0..10 {
+        let rebuilding = rebuild(&one);
+        eventually("it begins", async || {
+            let seen = two.rebuilds().await.unwrap().remove("figures");
+            seen.is_some_and(|seen| {
+                seen.asked_by == "alice" && (seen.is_running() || rebuilding.is_finished())
+            })
+        })
+        .await;
+        while two.rebuilds().await.unwrap()["figures"].is_running() {
+            tokio::task::yield_now().await;
+        }
+        two.rebuild(&["figures"], |_| ()).await.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        timeout(PATIENCE, rebuilding).await.unwrap().unwrap().unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

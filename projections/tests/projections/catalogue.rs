@@ -365,7 +365,8 @@ async fn entities_are_listed_by_name_and_searched_with_typos() {
     let ledger = catalogue().await;
     let kind = EntityKind::Manufacturer;
     let list = async |q: Option<&str>, after: Option<&entities::Cursor>, limit| {
-        entities::list(ledger.pool(), kind, q, ANYONE, after, limit).await.unwrap()
+        let wanted = entities::Wanted { words: q, ..entities::Wanted::default() };
+        entities::list(ledger.pool(), kind, wanted, ANYONE, after, limit).await.unwrap()
     };
     let first = list(None, None, 1).await;
     assert_eq!((first.items[0].slug.as_str(), first.items[0].figure_count), ("alter", 2));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod across;
+mod alike;
 mod bounded;
 mod catalogue;
 mod erasing;
@@ -11,6 +12,7 @@ mod passing;
 mod poison;
 mod rebuilding;
 mod rolling;
+mod stepped;
 mod support;
 mod verifying;
 mod waiting;

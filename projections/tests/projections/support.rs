@@ -134,6 +134,18 @@ pub async fn status(projections: &Projections, name: &str) -> Status {
     projections.status().await.unwrap().into_iter().find(|status| status.name == name).unwrap()
 }
 
+/// Takes the lock of whoever leads away, and all others that it has.
+pub async fn leader_is_dethroned(ledger: &Ledger) {
+    sqlx::query(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted \
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         AND classid = x'70726f6a'::int AND objid = x'65630002'::int AND objsubid = 1",
+    )
+    .fetch_all(ledger.pool())
+    .await
+    .unwrap();
+}
+
 /// Waits until every projection of these is at a position.
 pub async fn reached(projections: &Projections, position: Position) {
     let names: Vec<&str> = projections.definitions().iter().map(|definition| definition.name).collect();

@@ -27,21 +27,25 @@ pub struct Resembling {
     pub manufacturer: Option<String>,
 }
 
-/// Figures of the title itself, then those that have most of its letters, the likeliest first; at most 200. What is nine
-/// tenths alike is among them.
+/// Figures of the title itself, then those that have most of its letters; of those that are as near the ones whose title
+/// and version are most like these. At most 200. What is nine tenths alike is among them.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn resembling(pool: &PgPool, title: &str) -> sqlx::Result<Vec<Resembling>> {
+pub async fn resembling(pool: &PgPool, title: &str, version: Option<&str>) -> sqlx::Result<Vec<Resembling>> {
+    let (title, version) = (folded(title), folded(version.unwrap_or_default()));
+    // A version may stand in a title or beside it.
+    let whole = if title.contains(&version) { title.clone() } else { format!("{title} {version}") };
     let mut reading = search::begin(pool).await?;
     let found = sqlx::query_as(
         "SELECT f.id, f.name, f.version_name, f.scale, f.gtin, f.mfc_id, maker.name AS manufacturer \
          FROM figures AS f LEFT JOIN figure_entity_names AS maker ON maker.id = f.manufacturer_id \
          WHERE f.sort_name = $1 OR $1 <% f.search_text \
          ORDER BY f.sort_name = $1 DESC, word_similarity($1, f.search_text) DESC, \
-             similarity($1, f.sort_name) DESC, f.id LIMIT $2",
+             similarity($2, concat_ws(' ', f.sort_name, f.version_name)) DESC, f.id LIMIT $3",
     )
-    .bind(folded(title))
+    .bind(title)
+    .bind(whole)
     .bind(MOST)
     .fetch_all(&mut *reading)
     .await?;

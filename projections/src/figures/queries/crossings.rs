@@ -2,8 +2,10 @@
 
 use super::figure::{CARD, CardRow, FigureCard};
 use super::filter::{push_marker, push_relation};
+use crate::pictures::cover::{Cover, Thumb, standing_photo};
 use crate::views::{Page, Relation, Viewer};
 use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
@@ -39,7 +41,7 @@ pub struct CrossingCursor {
 }
 
 /// A figure as anybody sees it.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenFigure {
     /// Its name.
     pub name: String,
@@ -47,8 +49,30 @@ pub struct OpenFigure {
     pub slug: String,
     /// The code of its type.
     pub figure_type: String,
-    /// The maker's own picture.
-    pub image: Option<String>,
+    /// What stands for it, as far as that needs no account.
+    pub cover: Option<Cover>,
+}
+
+#[derive(FromRow)]
+struct OpenRow {
+    name: String,
+    slug: String,
+    figure_type: String,
+    is_nsfw: bool,
+    official_image_url: Option<String>,
+    photo: Option<Json<Thumb>>,
+}
+
+impl From<OpenRow> for OpenFigure {
+    fn from(row: OpenRow) -> Self {
+        let photo = row.photo.as_ref().map(|photo| &photo.0);
+        Self {
+            cover: Cover::for_anybody(photo, row.official_image_url.as_deref(), row.is_nsfw),
+            name: row.name,
+            slug: row.slug,
+            figure_type: row.figure_type,
+        }
+    }
 }
 
 #[derive(FromRow)]
@@ -143,8 +167,9 @@ pub async fn by_mal_id(
 ) -> sqlx::Result<(i64, Vec<OpenFigure>)> {
     const OF: &str = "FROM figures AS f WHERE ($2 OR NOT f.is_nsfw) AND EXISTS (SELECT FROM figure_series AS l \
          JOIN series AS s ON s.id = l.series_id WHERE l.figure_id = f.id AND s.mal_id = $1)";
-    let listed: Vec<OpenFigure> = sqlx::query_as(&format!(
-        "SELECT f.name, f.slug, f.figure_type, f.official_image_url AS image {OF} \
+    const PHOTO: &str = standing_photo!("f");
+    let listed: Vec<OpenRow> = sqlx::query_as(&format!(
+        "SELECT f.name, f.slug, f.figure_type, f.is_nsfw, f.official_image_url, {PHOTO} AS photo {OF} \
          ORDER BY f.sort_name, f.id LIMIT $3"
     ))
     .bind(mal_id)
@@ -152,6 +177,7 @@ pub async fn by_mal_id(
     .bind(most)
     .fetch_all(pool)
     .await?;
+    let listed: Vec<OpenFigure> = listed.into_iter().map(Into::into).collect();
     let found = i64::try_from(listed.len()).unwrap_or(i64::MAX);
     if found < most {
         return Ok((found, listed));

@@ -1,6 +1,7 @@
 //! What a figure looks like, in a list and whole.
 
 use crate::pictures::Thumb;
+use crate::pictures::cover::standing_photo;
 use crate::views::{EntityRef, Relation, shown_amount};
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
@@ -145,7 +146,8 @@ pub(super) struct FullRow {
 }
 
 /// The columns of a card but for the marker and the rank, of figure `f`.
-pub(super) const CARD: &str = "f.id, f.slug, f.name, f.figure_type, \
+pub(super) const CARD: &str = concat!(
+    "f.id, f.slug, f.name, f.figure_type, \
      (SELECT json_build_object('id', e.id, 'name', e.name, 'slug', e.slug) \
       FROM manufacturers AS e WHERE e.id = f.manufacturer_id) AS manufacturer, \
      (SELECT coalesce(json_agg(json_build_object('id', e.id, 'name', e.name, 'slug', e.slug) \
@@ -155,10 +157,10 @@ pub(super) const CARD: &str = "f.id, f.slug, f.name, f.figure_type, \
       ORDER BY l.position), '[]') FROM figure_characters AS l JOIN characters AS e ON e.id = l.character_id \
       WHERE l.figure_id = f.id) AS characters, \
      f.version_name, f.scale, f.release_date, f.release_date_precision, f.msrp_amount, f.msrp_currency, \
-     f.is_nsfw, f.official_image_url, \
-     (SELECT jsonb_build_object('id', c.id, 'picture', c.picture) FROM figure_photos AS c \
-      WHERE c.figure_id = f.id ORDER BY c.is_primary DESC, c.position, c.id LIMIT 1) AS photo, \
-     f.sort_name, f.created_at, ";
+     f.is_nsfw, f.official_image_url, ",
+    standing_photo!("f"),
+    " AS photo, f.sort_name, f.created_at, "
+);
 
 /// What a whole figure has beside its card.
 pub(super) const REST: &str = ", 0::bigint AS rank, \
