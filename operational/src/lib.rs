@@ -15,6 +15,7 @@ pub mod fx_rates;
 pub mod gift_reservations;
 pub mod manga_links;
 pub mod manga_servers;
+pub mod manga_tellings;
 pub mod notification_channels;
 pub mod notification_deliveries;
 pub mod notification_settings;

@@ -5,22 +5,16 @@ use std::{fmt, str::FromStr};
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::{ids::UserId, text::Line};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 use url::Url;
 use uuid::Uuid;
 
-use crate::{
-    manga_links,
-    notifications::{self, Kind, Telling},
-};
+use crate::{manga_links, manga_tellings};
 
 /// How many proposals of one person may wait at a time.
 pub const MOST_PENDING: i64 = 10;
 /// Longest origin, in bytes: a name has at most 253.
 const LONGEST_ORIGIN: usize = 270;
-/// What ids of tellings are derived in. The number means nothing.
-const NAMESPACE: Uuid = Uuid::from_u128(0x6d61_6e67_6173_6572_8467_7665_7273_0001);
 const COLUMNS: &str = "s.id, s.base_url, s.name, s.status, s.note, s.submitted_by, s.reviewed_by, s.reviewed_at, \
      s.created_at, s.updated_at";
 
@@ -236,7 +230,11 @@ pub async fn propose(pool: &PgPool, origin: &Origin, by: UserId) -> Result<Serve
     }
 }
 
-async fn by_origin(db: impl PgExecutor<'_>, origin: &Origin) -> sqlx::Result<Option<Server>> {
+/// The server with this origin.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn by_origin(db: impl PgExecutor<'_>, origin: &Origin) -> sqlx::Result<Option<Server>> {
     sqlx::query_as(&format!("SELECT {COLUMNS} FROM manga_servers AS s WHERE s.base_url = $1"))
         .bind(origin.to_string())
         .fetch_optional(db)
@@ -302,17 +300,11 @@ impl Verdict {
             Self::Revoke(_) => Status::Revoked,
         }
     }
-
-    const fn kind(&self) -> Kind {
-        match self {
-            Self::Approve => Kind::MangaServerApproved,
-            Self::Revoke(_) => Kind::MangaServerRevoked,
-        }
-    }
 }
 
-/// Approves or revokes a server and tells everybody who linked it, in one transaction. One that stands so already
-/// stays as it is, but for the reason, and nobody is told again.
+/// Approves or revokes a server and notes that everybody who linked it is to be told, in one transaction;
+/// [`manga_tellings::tell_some`] tells them. One that stands so already stays as it is, but for the reason, and nobody is
+/// told again.
 ///
 /// # Errors
 /// `NotFound`, the database's.
@@ -350,42 +342,11 @@ pub async fn review(
         .bind(now)
         .execute(&mut *tx)
         .await?;
-        tell_linked(&mut tx, &before, verdict, now).await?;
+        manga_tellings::note(&mut tx, &before, verdict, now).await?;
     }
     let after = find(&mut *tx, id).await?.ok_or(Refused::NotFound)?;
     tx.commit().await?;
     Ok(after)
-}
-
-async fn tell_linked(
-    tx: &mut PgConnection,
-    server: &Server,
-    verdict: &Verdict,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    let linked: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM users WHERE manga_server_id = $1 ORDER BY id")
-        .bind(server.id)
-        .fetch_all(&mut *tx)
-        .await?;
-    let kind = verdict.kind();
-    let about = format!("{}:{}", server.id, now.timestamp_micros());
-    let mut payload = json!({"server_id": server.id, "name": server.name, "base_url": server.base_url});
-    if let (Verdict::Revoke(reason), Some(payload)) = (verdict, payload.as_object_mut()) {
-        payload.insert("reason".to_owned(), reason.as_str().into());
-    }
-    for user in linked {
-        let name = format!("{}:{about}:{user}", kind.as_str());
-        let telling = Telling {
-            id: Uuid::new_v5(&NAMESPACE, name.as_bytes()),
-            user_id: user.into(),
-            kind,
-            about: about.clone(),
-            payload: payload.clone(),
-            at: now,
-        };
-        notifications::tell_at(&mut *tx, &telling, now).await?;
-    }
-    Ok(())
 }
 
 async fn locked(tx: &mut PgConnection, id: Uuid) -> Result<Server, Refused> {

@@ -3,11 +3,15 @@
 //! A worker takes what is due under a lease, says now and then that it is still at it, and hands the result in. A lease
 //! that ran out is another's to take; what comes under an older lease counts for nothing.
 
+mod kept;
+
+pub use kept::{Standing, drop_scan, forget, named_blobs, overtake, remove, standing};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{ScanId, UserId};
 use domain::picture::BlobKey;
 use sqlx::{FromRow, PgExecutor, PgPool};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::str::FromStr;
 use uuid::Uuid;
 
@@ -15,6 +19,9 @@ use uuid::Uuid;
 pub const MOST_TRIES: i32 = 3;
 /// How many of one person may be under way.
 pub const MOST_OF_A_PERSON: i64 = 10;
+
+/// Why one is dead that was asked for of frames that its scan has not any more.
+pub const OVERTAKEN: &str = "the frames that it was asked for were replaced; ask for it again";
 
 /// What is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +97,13 @@ impl Render {
     pub fn is_of(&self, frames: &BlobKey) -> bool {
         self.frames.as_ref().is_none_or(|digest| *digest == frames.to_string())
     }
+
+    /// Whether its owner is shown it while the scan has the frames with this digest: what is of these, and what came to
+    /// nothing because it was asked for of others.
+    #[must_use]
+    pub fn is_shown_of(&self, frames: &BlobKey) -> bool {
+        self.is_of(frames) || (self.state == "dead" && self.outcome.as_deref() == Some(OVERTAKEN))
+    }
 }
 
 /// What [`ask`] came to.
@@ -150,17 +164,28 @@ pub async fn ask(
     })
 }
 
-/// Those of a scan, the newest first.
+/// Those of some scans, of each the newest fifty, the newest first.
 ///
 /// # Errors
 /// Whatever the database reports.
-pub async fn of_scan(db: impl PgExecutor<'_>, scan: ScanId) -> sqlx::Result<Vec<Render>> {
-    sqlx::query_as(&format!(
-        "SELECT {COLUMNS} FROM renders WHERE scan_id = $1 ORDER BY created_at DESC, id DESC LIMIT 50"
+pub async fn of_scans(
+    db: impl PgExecutor<'_>,
+    scans: &[ScanId],
+) -> sqlx::Result<HashMap<ScanId, Vec<Render>>> {
+    let scans: Vec<Uuid> = scans.iter().map(|scan| scan.uuid()).collect();
+    let found: Vec<Render> = sqlx::query_as(&format!(
+        "SELECT {COLUMNS} FROM unnest($1::uuid[]) AS asked (scan) CROSS JOIN LATERAL \
+             (SELECT * FROM renders WHERE scan_id = asked.scan ORDER BY created_at DESC, id DESC LIMIT 50) AS of_one \
+         ORDER BY created_at DESC, id DESC"
     ))
-    .bind(scan.uuid())
+    .bind(scans)
     .fetch_all(db)
-    .await
+    .await?;
+    let mut by_scan: HashMap<ScanId, Vec<Render>> = HashMap::new();
+    for render in found {
+        by_scan.entry(ScanId(render.scan_id)).or_default().push(render);
+    }
+    Ok(by_scan)
 }
 
 /// One of them.
@@ -195,6 +220,8 @@ pub struct Claimed {
     pub scan_id: Uuid,
     /// Whose.
     pub user_id: Uuid,
+    /// Of which frames, as [`Render::frames`] says.
+    pub frames: Option<String>,
     /// `turntable` or `gsplat`.
     pub kind: String,
     /// Which try this is, from 1.
@@ -231,7 +258,7 @@ pub async fn claim(
              SELECT id FROM renders WHERE kind = ANY ($1) AND due_at <= now() AND attempts < $4 \
                  AND (state = 'queued' OR (state = 'running' AND leased_until <= now())) \
              ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) \
-         RETURNING id, scan_id, user_id, kind, attempts, lease, leased_until",
+         RETURNING id, scan_id, user_id, frames, kind, attempts, lease, leased_until",
     )
     .bind(kinds)
     .bind(worker)
@@ -383,67 +410,4 @@ pub async fn revive(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool> {
     .execute(db)
     .await?;
     Ok(revived.rows_affected() > 0)
-}
-
-/// Lets go of what was made of other frames of a scan than those with this digest, which it has now.
-///
-/// # Errors
-/// Whatever the database reports.
-pub async fn drop_of_others(db: impl PgExecutor<'_>, scan: ScanId, frames: &BlobKey) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM renders WHERE scan_id = $1 AND frames IS DISTINCT FROM $2")
-        .bind(scan.uuid())
-        .bind(frames.to_string())
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
-/// Lets go of everything that was made of a scan that is no more.
-///
-/// # Errors
-/// Whatever the database reports.
-pub async fn drop_scan(db: impl PgExecutor<'_>, scan: ScanId) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM renders WHERE scan_id = $1").bind(scan.uuid()).execute(db).await?;
-    Ok(())
-}
-
-/// Scans that something was made of, by id, those after `after`: at most `most`.
-///
-/// # Errors
-/// Whatever the database reports.
-pub async fn scans(db: impl PgExecutor<'_>, after: Option<ScanId>, most: i64) -> sqlx::Result<Vec<ScanId>> {
-    let ids: Vec<Uuid> = sqlx::query_scalar(
-        "SELECT DISTINCT scan_id FROM renders WHERE $1::uuid IS NULL OR scan_id > $1 ORDER BY scan_id LIMIT $2",
-    )
-    .bind(after.map(ScanId::uuid))
-    .bind(most)
-    .fetch_all(db)
-    .await?;
-    Ok(ids.into_iter().map(ScanId::from).collect())
-}
-
-/// Deletes dead ones that ended before.
-///
-/// # Errors
-/// Whatever the database reports.
-pub async fn forget(db: impl PgExecutor<'_>, before: DateTime<Utc>) -> sqlx::Result<u64> {
-    let gone = sqlx::query("DELETE FROM renders WHERE state = 'dead' AND finished_at < $1")
-        .bind(before)
-        .execute(db)
-        .await?;
-    Ok(gone.rows_affected())
-}
-
-/// Which of these files are results.
-///
-/// # Errors
-/// Whatever the database reports.
-pub async fn named_blobs(db: impl PgExecutor<'_>, keys: &[BlobKey]) -> sqlx::Result<HashSet<BlobKey>> {
-    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
-    let named: Vec<String> =
-        sqlx::query_scalar("SELECT DISTINCT blob_key FROM renders WHERE blob_key = ANY ($1)")
-            .bind(keys)
-            .fetch_all(db)
-            .await?;
-    Ok(named.iter().filter_map(|key| key.parse().ok()).collect())
 }

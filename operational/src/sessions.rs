@@ -121,6 +121,17 @@ pub async fn holder(
     sqlx::query_as(&sql).bind(user.uuid()).bind(session).fetch_optional(db).await
 }
 
+/// What the session store keeps under an id, as it wrote it; none for a session that is over.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn stored(db: impl PgExecutor<'_>, id: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    sqlx::query_scalar("SELECT data FROM tower_sessions WHERE id = $1 AND expiry_date > now()")
+        .bind(id)
+        .fetch_optional(db)
+        .await
+}
+
 /// Writes down that a session is used, which prolongs it.
 ///
 /// # Errors
