@@ -5,9 +5,11 @@ use crate::blobs::{BlobError, Blobs};
 use crate::pictures::{Pictures, Refused};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::ScanId;
-use domain::picture::ImageType;
-use operational::renders::{self, Claimed, Made, RenderKind};
+use domain::picture::{ImageType, frames_digest};
+use operational::renders::{self, Claimed, Made, OVERTAKEN, RenderKind};
+use projections::pictures::{self, OwnedScan};
 use sqlx::PgPool;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -29,11 +31,84 @@ pub fn again(attempts: i32) -> DateTime<Utc> {
     Utc::now() + TimeDelta::seconds(30) * attempts.max(1)
 }
 
+/// How many are compared with their scans at once.
+const AT_ONCE: i64 = 500;
+
+/// Why what was asked for is of no use any more.
+#[derive(Debug, thiserror::Error)]
+pub enum Useless {
+    /// There is nothing to make it of.
+    #[error("the scan is no more")]
+    Gone,
+    /// It would be of frames that nobody sees any more.
+    #[error("{}", OVERTAKEN)]
+    Overtaken,
+    /// That cannot be found out.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// The scan that something was asked for of, as long as it has the frames that it had then.
+///
+/// # Errors
+/// [`Useless`].
+pub async fn scan_of(pool: &PgPool, scan: ScanId, frames: Option<&str>) -> Result<OwnedScan, Useless> {
+    let scan = pictures::scan(pool, scan).await?.ok_or(Useless::Gone)?;
+    match frames {
+        Some(frames) if frames != frames_digest(&scan.frames).to_string() => Err(Useless::Overtaken),
+        _ => Ok(scan),
+    }
+}
+
+/// Lets go of what was asked for and made of the frames that a scan had before they were replaced.
+///
+/// # Errors
+/// Whatever the database reports; [`tidy`] does it then.
+pub async fn replaced(pool: &PgPool, scan: ScanId) -> sqlx::Result<()> {
+    compare(pool, Some(scan), &CancellationToken::new()).await
+}
+
+/// The same of all scans, and of those that are no more.
+///
+/// # Errors
+/// Whatever the database reports.
+pub async fn tidy(pool: &PgPool, cancelled: &CancellationToken) -> sqlx::Result<()> {
+    compare(pool, None, cancelled).await
+}
+
+async fn compare(pool: &PgPool, of: Option<ScanId>, cancelled: &CancellationToken) -> sqlx::Result<()> {
+    let mut after = None;
+    while !cancelled.is_cancelled() {
+        // These first, and then the frames: what is asked for meanwhile is left alone.
+        let standing = renders::standing(pool, of, after, AT_ONCE).await?;
+        let Some(last) = standing.last() else { break };
+        after = Some(last.id);
+        let scans: BTreeSet<ScanId> = standing.iter().map(|one| ScanId(one.scan_id)).collect();
+        let frames = pictures::frames_of(pool, &Vec::from_iter(scans)).await?;
+        let (mut gone, mut overtaken) = (Vec::new(), Vec::new());
+        for one in &standing {
+            match frames.get(&ScanId(one.scan_id)) {
+                None => gone.push(one.id),
+                // Of which frames it is was not always noted.
+                Some(now)
+                    if one.frames.as_ref().map_or(of.is_some(), |digest| *digest != now.to_string()) =>
+                {
+                    overtaken.push(one.id);
+                }
+                Some(_) => {}
+            }
+        }
+        renders::remove(pool, &gone).await?;
+        renders::overtake(pool, &overtaken).await?;
+    }
+    Ok(())
+}
+
 /// Why a film was not made.
 #[derive(Debug, thiserror::Error)]
 enum Failed {
-    #[error("the scan is no more")]
-    Gone,
+    #[error(transparent)]
+    Useless(#[from] Useless),
     #[error("the lease ran out")]
     Late,
     #[error(transparent)]
@@ -49,7 +124,7 @@ impl Failed {
     const fn may_pass(&self) -> bool {
         match self {
             Self::Refused(refused) => matches!(refused, Refused::Busy | Refused::Blobs(_)),
-            Self::Gone => false,
+            Self::Useless(useless) => matches!(useless, Useless::Database(_)),
             Self::Late | Self::Blobs(_) | Self::Database(_) => true,
         }
     }
@@ -153,8 +228,8 @@ impl Renders {
     }
 
     async fn make(&self, claimed: &Claimed) -> Result<(), Failed> {
-        let Inner { pool, blobs, pictures, .. } = &*self.0;
-        let scan = projections::pictures::scan(pool, ScanId(claimed.scan_id)).await?.ok_or(Failed::Gone)?;
+        let Inner { pool, blobs, pictures: making, .. } = &*self.0;
+        let scan = scan_of(pool, ScanId(claimed.scan_id), claimed.frames.as_deref()).await?;
         let mut frames = Vec::new();
         for (n, frame) in scan.frames.iter().enumerate() {
             frames.push(blobs.read(&frame.large).await?);
@@ -162,7 +237,7 @@ impl Renders {
             let progress = i32::try_from(share).unwrap_or_default();
             renders::go_on(pool, claimed.id, claimed.lease, progress, LEASE).await?.ok_or(Failed::Late)?;
         }
-        let film = pictures.film(frames).await?;
+        let film = making.film(frames).await?;
         let bytes = i64::try_from(film.len()).unwrap_or(i64::MAX);
         let media_type = ImageType::WebP.as_str();
         let key = blobs.put(film.into(), media_type).await?;

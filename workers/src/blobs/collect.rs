@@ -3,6 +3,7 @@
 use super::{BlobError, Blobs, Listed};
 use chrono::{TimeDelta, Utc};
 use domain::picture::BlobKey;
+use event_store::crash_point;
 use operational::blobs::{self, Condemned, Deleting};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -152,6 +153,7 @@ impl Blobs {
         condemned: &[Condemned],
         waiting: &mut Vec<BlobKey>,
     ) -> Result<usize, CollectError> {
+        crash_point!("cleanup.after_condemn");
         // From here on nobody can lease them, so nothing can come to name them.
         let named = names.named(waiting).await?;
         let mut done = named.len();
@@ -162,12 +164,14 @@ impl Blobs {
             }
             let Some(deleting) = Deleting::begin(&self.0.pool, one).await? else { continue };
             waiting.retain(|key| *key != one.key);
+            crash_point!("cleanup.before_file");
             match tokio::time::timeout(DELETE_WITHIN, self.0.place.delete(&one.key)).await {
                 Ok(deleted) => deleted.map_err(BlobError::from)?,
                 Err(_late) => {
                     return Err(BlobError::from(super::StoreError::broken("deleting took too long")).into());
                 }
             }
+            crash_point!("cleanup.after_file");
             deleting.done().await?;
             done = done.saturating_add(1);
             so_far.deleted = so_far.deleted.saturating_add(1);

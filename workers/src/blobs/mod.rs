@@ -17,6 +17,7 @@ use self::place::Place;
 use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::picture::BlobKey;
+use event_store::crash_point;
 use futures::stream::BoxStream;
 use operational::blobs::{self, Leased};
 use sha2::{Digest, Sha256};
@@ -96,7 +97,9 @@ impl Blobs {
         if leased == Leased::Stored && self.0.place.size(&key).await? == Some(size) {
             return Ok(key);
         }
+        crash_point!("blobs.after_lease");
         self.0.place.put(&key, content, media_type).await?;
+        crash_point!("blobs.after_file");
         blobs::stored(&self.0.pool, &key).await?;
         Ok(key)
     }

@@ -18,10 +18,14 @@ use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::broadcast::error::TryRecvError;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+/// How long words that somebody was told something gather before there is a look.
+const GATHERED_FOR: Duration = Duration::from_millis(100);
 
 /// How fast, how many, how long.
 #[derive(Debug, Clone, Copy)]
@@ -198,7 +202,12 @@ impl Deliveries {
                 tokio::select! {
                     () = stopping.cancelled() => {}
                     ended = under_way.join_next(), if !under_way.is_empty() => done(ended, &mut people),
-                    _ = woken.recv(), if room > 0 => {}
+                    _ = woken.recv(), if room > 0 => {
+                        // Somebody being told something says nothing of whether a channel is to tell it too, and often
+                        // many are told at once: one look for all of them.
+                        sleep(GATHERED_FOR).await;
+                        while !matches!(woken.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
+                    }
                     () = sleep(options.look_every) => {}
                 }
             }

@@ -18,11 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long it waits for the read models to hold everything.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long films and models that failed, or whose scan is gone, stay to be looked into.
+/// How long films and models that came to nothing stay to be looked into.
 const RENDERS_KEPT_FOR: TimeDelta = TimeDelta::days(30);
-
-/// How many scans are looked up at once.
-const SCANS_AT_ONCE: i64 = 500;
 
 /// Deletes files that nothing names.
 pub struct ScanCleanup {
@@ -55,23 +52,12 @@ impl Names for PictureNames {
 }
 
 impl ScanCleanup {
-    /// Films and models of scans that are no more, and those that came to nothing long ago.
+    /// Films and models of scans that are no more or have other frames by now, and those that came to nothing long ago.
     async fn let_go_of_renders(&self, cancelled: &CancellationToken) -> sqlx::Result<()> {
         let pool = &self.names.pool;
         renders::forget(pool, Utc::now() - RENDERS_KEPT_FOR).await?;
-        let mut after = None;
-        while !cancelled.is_cancelled() {
-            let scans = renders::scans(pool, after, SCANS_AT_ONCE).await?;
-            let Some(last) = scans.last() else { break };
-            after = Some(*last);
-            for scan in scans {
-                // A render is asked for of what the read model holds, so that a scan it lacks is gone.
-                if pictures::scan(pool, scan).await?.is_none() {
-                    renders::drop_scan(pool, scan).await?;
-                }
-            }
-        }
-        Ok(())
+        // What is asked for is of what the read model holds, so that a scan it lacks is gone.
+        crate::renders::tidy(pool, cancelled).await
     }
 }
 

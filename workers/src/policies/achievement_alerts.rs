@@ -38,7 +38,9 @@ impl Policy for AchievementAlerts {
 
     fn hears(&self, event: &Event) -> bool {
         match event {
-            Event::Collection(event) => matches!(event, CollectionEvent::PieceAdded { .. }),
+            Event::Collection(event) => {
+                matches!(event, CollectionEvent::PieceAdded { .. } | CollectionEvent::ScanMade { .. })
+            }
             Event::Preorder(event) => matches!(
                 event,
                 PreorderEvent::Placed(_)

@@ -69,7 +69,8 @@ pub async fn candidates(pool: &PgPool, figure: &CatalogueFigure) -> sqlx::Result
         found.push(exactly(there.card.id, By::MfcId));
     }
     let wanted = Wanted::of(figure);
-    let titled = queries::resembling(pool, figure.name.as_str()).await?;
+    let version = figure.details.version_name.as_ref().map(Line::as_str);
+    let titled = queries::resembling(pool, figure.name.as_str(), version).await?;
     let mut titled: Vec<Candidate> = titled.iter().filter_map(|one| wanted.candidate(one)).collect();
     titled.sort_by_key(|one| (one.difference, std::cmp::Reverse(one.percent)));
     found.extend(titled);

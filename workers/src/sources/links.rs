@@ -3,6 +3,8 @@
 use domain::text::HttpUrl;
 use url::Url;
 
+const SITE: &str = "myfigurecollection.net";
+
 /// The http and https addresses of a text, in order; what encloses one or ends its sentence is no part of it.
 #[must_use]
 pub fn links_in(text: &str) -> Vec<HttpUrl> {
@@ -24,8 +26,10 @@ pub fn links_in(text: &str) -> Vec<HttpUrl> {
 /// The number of a MyFigureCollection item, if that is what an address leads to.
 #[must_use]
 pub fn mfc_id_of(url: &Url) -> Option<i64> {
-    let host = url.host_str()?.trim_start_matches("www.");
-    if !host.eq_ignore_ascii_case("myfigurecollection.net") {
+    // Each of the site's languages has a name of its own: `fr.myfigurecollection.net`.
+    let host = url.host_str()?.to_ascii_lowercase();
+    let before = host.strip_suffix(SITE)?;
+    if !before.is_empty() && !before.ends_with('.') {
         return None;
     }
     let mut places = url.path_segments()?;
@@ -64,7 +68,9 @@ mod tests {
         let id = |text: &str| mfc_id_of(&text.parse().unwrap());
         assert_eq!(id("https://myfigurecollection.net/item/287"), Some(287));
         assert_eq!(id("http://www.MyFigureCollection.net/item/287/?x=1#y"), Some(287));
+        assert_eq!(id("https://fr.myfigurecollection.net/item/287"), Some(287));
         for other in [
+            "https://evilmyfigurecollection.net/item/287",
             "https://myfigurecollection.net/profile/287",
             "https://myfigurecollection.net/item/0",
             "https://myfigurecollection.net/item/2a",

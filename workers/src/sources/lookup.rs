@@ -28,8 +28,10 @@ const SEARCHED_ALL_FOR: Duration = Duration::from_secs(30);
 const AT_ONCE: usize = 4;
 /// How many stores are searched for one question that names none.
 const MOST_STORES: usize = 12;
-/// How many pages of one store a search gives.
+/// How many pages of each store a search of several gives.
 const MOST_FOUND: usize = 50;
+/// And a search of one store.
+const MOST_OF_ONE: usize = 500;
 /// The longest address that is kept, in bytes.
 const LONGEST: usize = 2_000;
 
@@ -214,6 +216,9 @@ impl Sources {
             // Whoever answered by then is told, whoever did not is told to be late.
             let _late = timeout_at(until, searches).await;
         }
+        let most = if store.is_some() { MOST_OF_ONE } else { MOST_FOUND };
+        // As precise as what is kept, so that a page is as old here as there.
+        let now = now.trunc_subsecs(6);
         let mut found = Found::default();
         let mut seen = HashSet::new();
         for (store, products) in stores.into_iter().zip(answers) {
@@ -225,7 +230,7 @@ impl Sources {
                         let new = seen.insert(url.clone());
                         new.then(|| Page { store: store.clone(), url, product, fetched_at: now })
                     });
-                    found.pages.extend(pages.take(MOST_FOUND));
+                    found.pages.extend(pages.take(most));
                     found.stores.push(Asked { store, failed: None });
                 }
                 Err(failed) => found.stores.push(Asked { store, failed: Some(failed) }),

@@ -12,6 +12,7 @@ use domain::money::rates::RateTable;
 use domain::money::{Currency, Money};
 use domain::text::{HttpUrl, Line, folded};
 use serde_json::value::RawValue;
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 /// Under which the codes of imported pages are derived. Changing it would double everybody's next import.
@@ -90,6 +91,8 @@ pub(super) fn prices_in(
     text: &str,
     rates: Option<&RateTable>,
 ) -> Result<Option<(Money, Option<Original>)>, String> {
+    let text: String = text.nfkc().collect();
+    let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '·' | '•' | '|'));
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
     let marked = text.contains(['¥', '￥', '€', '$', '£', '円']) || letters == 3;
     let short = (2..=24).contains(&text.trim().chars().count());

@@ -14,6 +14,7 @@ mod demo;
 mod fx;
 mod jobs;
 mod manga;
+mod manga_tellings;
 mod mfc;
 mod notify;
 mod pictures;

@@ -7,24 +7,32 @@
 //! - **Catalogue entries** are found by barcode, by the MyFigureCollection id, or by slug and name together; what is
 //!   unknown is added.
 //! - **What is here already wins**: a piece, wish or cabinet that is there is left as it is, and what its owner
-//!   deleted since stays deleted. The settings of the account are taken into one that never held anything.
+//!   deleted since stays deleted. The settings of the account are taken into one that never held anything, a link to
+//!   a manga shelf into one that has none.
+//! - **Pictures are not in it.** A pinned cover is told by its place, and pinned where the piece has a picture there.
 
+mod account;
 mod read;
 
+pub use account::LinkBack;
 pub use read::BadBackup;
+
+use account::Account;
 
 use super::runner::Runner;
 use super::{ImportError, Mode, Progress, later};
-use domain::commands::{BringBack, CatalogueFigure, ChangeCabinets, SetWish};
+use crate::manga::Manga;
+use domain::collection::Collection;
+use domain::commands::{BringBack, CatalogueFigure, ChangeCabinets, PinCover, SetWish};
 use domain::gtin::Gtin;
-use domain::ids::{FigureId, UserId};
+use domain::ids::{FigureId, PieceId, UserId};
+use domain::picture::Cover;
 use domain::refusal::{Code, Refusal};
-use domain::stream::{Position, StreamId, Version};
-use domain::world::{Command, Stop, World};
+use domain::stream::{Position, StreamId};
+use domain::world::{Command, State, Stop, World};
 use event_store::EventStore;
 use operational::passwords::Passwords;
-use operational::users::{self, ProfileChange, UserError};
-use projections::backup::format::{Backup, BackupFigure};
+use projections::backup::format::{Backup, BackupCover, BackupFigure, CoverKind};
 use projections::engine::{Projection, Projections};
 use projections::figures::{Figures, queries};
 use projections::views::Viewer;
@@ -62,6 +70,17 @@ pub struct Tally {
     pub known: usize,
 }
 
+/// What became of pinned covers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Covers {
+    /// Pinned now.
+    pub new: usize,
+    /// The piece has a cover that somebody pinned here.
+    pub known: usize,
+    /// The piece has no picture at that place: pictures are not in the file.
+    pub without_picture: usize,
+}
+
 /// What became of a backup.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Restored {
@@ -73,8 +92,12 @@ pub struct Restored {
     pub pieces: Tally,
     /// Wishes.
     pub wishes: Tally,
+    /// Pinned covers.
+    pub covers: Covers,
     /// Whether the settings of the account are those of the file now: so it is where the account never held anything.
     pub settings: bool,
+    /// What became of the link to a manga shelf; absent where the file has none.
+    pub manga_link: Option<LinkBack>,
     /// Read models at this position show it; absent when nothing was run.
     #[serde(skip)]
     pub position: Option<Position>,
@@ -91,6 +114,7 @@ enum Step {
     Figure(Box<CatalogueFigure>),
     Cabinet(ChangeCabinets),
     Piece(Box<BringBack>),
+    Cover(PinCover),
     Wish(SetWish),
 }
 
@@ -100,6 +124,7 @@ impl Step {
             Self::Figure(figure) => figure.streams(),
             Self::Cabinet(change) => vec![StreamId::Collection(change.user_id)],
             Self::Piece(piece) => piece.streams(),
+            Self::Cover(pin) => vec![StreamId::Collection(pin.user_id)],
             Self::Wish(wish) => vec![StreamId::Collection(wish.user_id), StreamId::Figure(wish.figure_id)],
         }
     }
@@ -110,6 +135,10 @@ impl Step {
             Self::Cabinet(_) => &mut all.cabinets,
             Self::Piece(_) => &mut all.pieces,
             Self::Wish(_) => &mut all.wishes,
+            Self::Cover(_) => {
+                all.covers.new += 1;
+                return;
+            }
         };
         if is_new {
             tally.new += 1;
@@ -138,6 +167,7 @@ impl Command for Step {
             Self::Figure(figure) => figure.decide(world).map(|done| !done.existed),
             Self::Cabinet(change) => unless(change.decide(world), &[Code::CabinetNameTaken]),
             Self::Piece(piece) => piece.decide(world),
+            Self::Cover(pin) => pin.decide(world).map(|_piece| true),
             // It asks for a wish that is not there yet, so one that is there is not overwritten.
             Self::Wish(wish) => unless(wish.decide(world), &[Code::Stale, Code::AlreadyOwned]),
         }
@@ -151,7 +181,7 @@ struct Planned {
 }
 
 /// Who brings back what.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Request<'a> {
     /// Into whose account.
     pub user: UserId,
@@ -163,6 +193,8 @@ pub struct Request<'a> {
     pub mode: Mode,
     /// What accounts are changed with.
     pub passwords: &'a Passwords,
+    /// What knows which servers may be asked for manga shelves.
+    pub manga: &'a Manga,
 }
 
 /// Brings a backup back.
@@ -181,35 +213,39 @@ pub async fn restore(
         return Err(RestoreError::Behind);
     }
     let home = StreamId::Collection(request.user);
-    let (_, version) = store.state_at(&home, None).await.map_err(ImportError::from)?;
-    let settings = read::settings(&backup)?.filter(|_| version == Version::NONE);
-    let mut restored = Restored { settings: settings.is_some(), ..Restored::default() };
+    let (state, version) = store.state_at(&home, None).await.map_err(ImportError::from)?;
+    let account = Account::of(&backup, version)?;
+    let settings = account.has_settings();
     let known = known(store.pool(), &backup).await.map_err(ImportError::from)?;
+    let (pins, covers) = match &state {
+        State::Collection(collection) => pins(&backup, request.user, collection),
+        _ => (HashMap::new(), Covers::default()),
+    };
+    let mut restored = Restored { settings, covers, ..Restored::default() };
     restored.figures.known = known.len();
-    let planned = read::plan(&backup, request, &known)?;
+    let planned = read::plan(&backup, request, &known, &pins)?;
     let steps: Vec<Step> = planned.iter().map(|planned| planned.step.clone()).collect();
-    let twice = |done: usize| Progress { done, total: steps.len().saturating_mul(2) };
+    // Everything is gone through twice, unless it is only rehearsed.
+    let rounds = if request.mode == Mode::DryRun { 1 } else { 2 };
+    let so_far = |done: usize| Progress { done, total: steps.len().saturating_mul(rounds) };
     let rehearsal = Runner { store, mode: Mode::DryRun, actor: Some(request.user) };
-    let rehearsed = rehearsal.run(&steps, Step::streams, &|at| progress(twice(at.done))).await?;
+    let rehearsed = rehearsal.run(&steps, Step::streams, &|at| progress(so_far(at.done))).await?;
     for (planned, outcome) in planned.iter().zip(&rehearsed.outcomes) {
         match outcome {
             Ok(is_new) => planned.step.count(&mut restored, *is_new),
             Err(refusal) => return Err(BadBackup::refused(&planned.place, refusal).into()),
         }
     }
+    let manga_link = account.take(store.pool(), request).await?;
     if request.mode == Mode::DryRun {
-        return Ok(restored);
-    }
-    let taken = settings.is_some();
-    if let Some(change) = settings {
-        take(store.pool(), request, &change).await?;
+        return Ok(Restored { manga_link, ..restored });
     }
     let runner = Runner { store, mode: Mode::Append, actor: Some(request.user) };
     let behind = steps.len();
     let ran =
-        runner.run(&steps, Step::streams, &|at| progress(twice(behind.saturating_add(at.done)))).await?;
+        runner.run(&steps, Step::streams, &|at| progress(so_far(behind.saturating_add(at.done)))).await?;
     let position = later(ran.position, Some(head));
-    let mut restored = Restored { position, settings: taken, ..Restored::default() };
+    let mut restored = Restored { position, settings, covers, manga_link, ..Restored::default() };
     restored.figures.known = known.len();
     for (planned, outcome) in planned.iter().zip(ran.outcomes) {
         match outcome {
@@ -221,15 +257,27 @@ pub async fn restore(
     Ok(restored)
 }
 
-/// Gives the account the settings of the file.
-async fn take(pool: &PgPool, request: &Request<'_>, change: &ProfileChange) -> Result<(), RestoreError> {
-    match users::update_profile(pool, request.passwords, request.user, change).await {
-        Ok(_) => Ok(()),
-        Err(UserError::Database(error)) => Err(ImportError::from(error).into()),
-        Err(other) => {
-            Err(BadBackup { field: "settings".to_owned(), line: None, reason: other.to_string() }.into())
+/// The covers that can be pinned, by the ids that their pieces have in the file; and what becomes of the others.
+fn pins(backup: &Backup, user: UserId, collection: &Collection) -> (HashMap<Uuid, Cover>, Covers) {
+    let (mut pins, mut covers) = (HashMap::new(), Covers::default());
+    for piece in &backup.pieces {
+        let Some(BackupCover { kind, place }) = piece.cover else { continue };
+        let here = collection.pieces.get(&PieceId(derived(user, "piece", piece.id)));
+        let pictures = here.and_then(|piece| piece.pictures.as_deref());
+        let pinned = pictures.is_some_and(|pictures| pictures.cover.is_some());
+        let there = pictures.and_then(|pictures| match kind {
+            CoverKind::Photo => pictures.photos.get(place).map(|photo| Cover::PhotoId(photo.photo_id)),
+            CoverKind::Scan => pictures.scans.get(place).map(|scan| Cover::ScanId(scan.scan_id)),
+        });
+        match there {
+            _ if pinned => covers.known += 1,
+            Some(cover) => {
+                pins.insert(piece.id, cover);
+            }
+            None => covers.without_picture += 1,
         }
     }
+    (pins, covers)
 }
 
 /// The entries of the file that the catalogue has, by the ids that they have in the file.

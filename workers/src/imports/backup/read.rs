@@ -5,17 +5,17 @@ use chrono::{DateTime, SubsecRound, Utc};
 use domain::collection::{Condition, Cost, Origin, Sale};
 use domain::commands::{
     ArchivedBack, BringBack, BuyLinkByName, CabinetCommand, CatalogueFigure, ChangeCabinets, ChapterBack,
-    DateTold, PieceFields, SetWish,
+    DateTold, PieceFields, PinCover, SetWish,
 };
 use domain::dates::{Precision, ReleaseDate};
 use domain::figure::Details;
 use domain::gtin::Gtin;
 use domain::ids::{CabinetId, FigureId, PieceId, PreorderId};
 use domain::money::{Amount, Currency, FxRate, Money};
+use domain::picture::Cover;
 use domain::preorder::Status;
 use domain::stream::Version;
 use domain::text::{HttpUrl, Line};
-use operational::users::ProfileChange;
 use projections::backup::format::{
     Backup, BackupFigure, BackupPiece, BackupPreorder, BackupWish, FORMAT, VERSION,
 };
@@ -37,7 +37,7 @@ pub struct BadBackup {
     pub reason: String,
 }
 
-fn bad(field: impl Into<String>, reason: impl Display) -> BadBackup {
+pub(super) fn bad(field: impl Into<String>, reason: impl Display) -> BadBackup {
     BadBackup { field: field.into(), line: None, reason: reason.to_string() }
 }
 
@@ -66,33 +66,19 @@ pub(super) fn parse(file: &[u8]) -> Result<Backup, BadBackup> {
     Ok(backup)
 }
 
-/// What the file says of the account.
-pub(super) fn settings(backup: &Backup) -> Result<Option<ProfileChange>, BadBackup> {
-    let Some(told) = &backup.settings else { return Ok(None) };
-    let at = At("settings".to_owned());
-    Ok(Some(ProfileChange {
-        nsfw_visibility: Some(at.read("nsfw_visibility", &told.nsfw_visibility)?),
-        preferred_currency: Some(at.maybe("preferred_currency", told.preferred_currency.as_ref())?),
-        public_profile_show_nsfw: Some(told.public_profile_show_nsfw),
-        public_profile_show_value: Some(told.public_profile_show_value),
-        time_zone: Some(at.read("time_zone", &told.time_zone)?),
-        ..ProfileChange::default()
-    }))
-}
-
 /// Where in the file a value stands.
-struct At(String);
+pub(super) struct At(pub(super) String);
 
 impl At {
-    fn field(&self, name: &str) -> String {
+    pub(super) fn field(&self, name: &str) -> String {
         format!("{}.{name}", self.0)
     }
 
-    fn read<T: FromStr<Err: Display>>(&self, name: &str, text: &str) -> Result<T, BadBackup> {
+    pub(super) fn read<T: FromStr<Err: Display>>(&self, name: &str, text: &str) -> Result<T, BadBackup> {
         text.parse().map_err(|error| bad(self.field(name), error))
     }
 
-    fn maybe<T: FromStr<Err: Display>>(
+    pub(super) fn maybe<T: FromStr<Err: Display>>(
         &self,
         name: &str,
         text: Option<&String>,
@@ -156,6 +142,7 @@ pub(super) fn plan(
     backup: &Backup,
     request: &Request<'_>,
     known: &HashMap<Uuid, FigureId>,
+    covers: &HashMap<Uuid, Cover>,
 ) -> Result<Vec<Planned>, BadBackup> {
     let user = request.user;
     let mut plan = Vec::new();
@@ -192,7 +179,12 @@ pub(super) fn plan(
         }
         let figure_id = figure_of(&at, piece.figure_id)?;
         let command = brought_back(&at, piece, figure_id, request)?;
-        plan.push(Planned { place: at.0, step: Step::Piece(Box::new(command)) });
+        let piece_id = command.piece_id;
+        plan.push(Planned { place: at.0.clone(), step: Step::Piece(Box::new(command)) });
+        if let Some(cover) = covers.get(&piece.id).copied() {
+            let pin = PinCover { user_id: user, piece_id, expected: None, cover: Some(cover) };
+            plan.push(Planned { place: at.field("cover"), step: Step::Cover(pin) });
+        }
     }
     for (n, wish) in backup.wishes.iter().enumerate() {
         let at = At(format!("wishes[{n}]"));

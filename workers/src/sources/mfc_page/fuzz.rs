@@ -4,7 +4,14 @@ use super::*;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-const PAGE: &str = include_str!("../../../fixtures/mfc/item.html");
+const PAGES: &[&str] = &[
+    include_str!("../../../fixtures/mfc/item.html"),
+    include_str!("../../../fixtures/mfc/item-old-layout.html"),
+    include_str!("../../../fixtures/mfc/item-french.html"),
+    include_str!("../../../fixtures/mfc/item-japanese.html"),
+    include_str!("../../../fixtures/mfc/item-releases.html"),
+    include_str!("../../../fixtures/mfc/item-broken.html"),
+];
 
 const ODD: &[&str] = &[
     "<div class=data-label>Company</div>",
@@ -29,6 +36,10 @@ const ODD: &[&str] = &[
     "\0",
     "\u{202e}",
     "05/2027",
+    "2027年5月",
+    "31.02.2027",
+    "月年日",
+    "<div class=form-label>発売",
     "99/99/9999",
     "-1/0/0000",
     "¥12,800",
@@ -73,9 +84,10 @@ proptest! {
 
     #[test]
     fn no_damaged_page_makes_it_stumble(
+        page in select(PAGES),
         cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..200, select(ODD)), 1..8),
     ) {
-        let mut page: Vec<char> = PAGE.chars().collect();
+        let mut page: Vec<char> = page.chars().collect();
         for (at, length, with) in cuts {
             let at = at.index(page.len());
             let end = (at + length).min(page.len());

@@ -6,7 +6,10 @@
 #[cfg(test)]
 mod fuzz;
 mod html;
+#[cfg(test)]
+mod many;
 mod read;
+mod words;
 
 use super::proposal::{Proposal, Unusable};
 use domain::figure::FigureType;

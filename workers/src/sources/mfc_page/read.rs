@@ -4,6 +4,7 @@ use super::super::facts::{Facts, Reader};
 use super::super::links::mfc_id_of;
 use super::super::proposal::{Proposal, Unusable, prices_in};
 use super::NotAPage;
+use super::words::{INTRODUCE_ROLES, MANUFACTURER, SCULPTOR, label_of};
 use crate::imports::mfc::day;
 use chrono::NaiveDate;
 use domain::commands::ImportProduct;
@@ -25,24 +26,6 @@ const ENOUGH: usize = 3;
 
 /// The classes that labels and their values have, in each of the site's layouts.
 const LAYOUTS: [(&str, &str); 2] = [("data-label", "data-value"), ("form-label", "form-input")];
-/// The labels that are read, as they begin.
-const LABELS: [&str; 15] = [
-    "category",
-    "classification",
-    "origin",
-    "character",
-    "compan",
-    "artist",
-    "version",
-    "release",
-    "scale",
-    "dimension",
-    "material",
-    "jan",
-    "barcode",
-    "price",
-    "rating",
-];
 
 /// A link or a piece of text in a value, in the order of the page.
 enum Part {
@@ -51,36 +34,40 @@ enum Part {
 }
 
 /// The values of a page, by their labels.
-struct Fields<'a>(HashMap<&'static str, Vec<ElementRef<'a>>>);
+struct Fields<'a> {
+    values: HashMap<&'static str, Vec<ElementRef<'a>>>,
+    /// Whether a label is in another language than English.
+    is_foreign: bool,
+}
 
 impl<'a> Fields<'a> {
     fn of(page: &'a Html) -> Self {
-        let mut fields: HashMap<&'static str, Vec<ElementRef<'a>>> = HashMap::new();
+        let mut fields = Self { values: HashMap::new(), is_foreign: false };
         for label in page.root_element().descendent_elements() {
             let classes = || label.value().classes();
             let Some((_, value)) = LAYOUTS.iter().find(|(class, _)| classes().any(|one| one == *class))
             else {
                 continue;
             };
-            let said = folded(&text_of(label));
-            let Some(known) = LABELS.iter().find(|known| said.starts_with(**known)) else { continue };
+            let Some((known, is_foreign)) = label_of(&folded(&text_of(label))) else { continue };
             let value = label
                 .next_siblings()
                 .take(MOST_PARTS)
                 .filter_map(ElementRef::wrap)
                 .find(|one| one.value().classes().any(|class| class == *value));
             if let Some(value) = value {
-                let values = fields.entry(known).or_default();
+                fields.is_foreign |= is_foreign;
+                let values = fields.values.entry(known).or_default();
                 if values.len() < MOST_PARTS {
                     values.push(value);
                 }
             }
         }
-        Self(fields)
+        fields
     }
 
     fn all(&self, label: &str) -> impl Iterator<Item = ElementRef<'a>> + use<'a, '_> {
-        self.0.get(label).into_iter().flatten().copied()
+        self.values.get(label).into_iter().flatten().copied()
     }
 
     fn text(&self, label: &str) -> Option<String> {
@@ -119,11 +106,12 @@ impl<'a> Fields<'a> {
         roles
     }
 
-    /// Whoever has a role; without any roles the first.
-    fn in_role(&self, label: &str, role: &str) -> Option<String> {
+    /// Whoever has a role, by any of its names; without any roles the first.
+    fn in_role(&self, label: &str, role: &[&str]) -> Option<String> {
         let all = self.roles(label);
-        let none_said = all.iter().all(|(_, said)| !said.contains("as "));
-        let found = all.iter().find(|(_, said)| said.contains(role)).map(|(name, _)| name.clone());
+        let says = |said: &str, any: &[&str]| any.iter().any(|word| said.contains(word));
+        let none_said = all.iter().all(|(_, said)| !says(said, INTRODUCE_ROLES));
+        let found = all.iter().find(|(_, said)| says(said, role)).map(|(name, _)| name.clone());
         found.or_else(|| if none_said { self.names(label).into_iter().next() } else { None })
     }
 }
@@ -140,7 +128,7 @@ pub(super) fn proposal(
 ) -> Result<Proposal, NotAPage> {
     let head = Head::of(page);
     let fields = Fields::of(page);
-    if head.elsewhere || (head.mfc_id.is_none() && fields.0.len() < ENOUGH) {
+    if head.elsewhere || (head.mfc_id.is_none() && fields.values.len() < ENOUGH) {
         return Err(NotAPage::NotAnItem);
     }
     let title = head.title.ok_or(NotAPage::Unusable(Unusable::NoTitle))?;
@@ -158,8 +146,8 @@ pub(super) fn proposal(
     let mut reader = Reader::default();
     let facts = Facts {
         title: title.to_owned(),
-        manufacturer: fields.in_role("compan", "manufacturer"),
-        sculptor: fields.in_role("artist", "sculptor"),
+        manufacturer: fields.in_role("compan", MANUFACTURER),
+        sculptor: fields.in_role("artist", SCULPTOR),
         series: fields.names("origin").into_iter().filter(|name| folded(name) != "original").collect(),
         characters: fields.names("character"),
         scale: scale_in(&dimensions),
@@ -168,7 +156,7 @@ pub(super) fn proposal(
         version: Some(fields.names("version").join(" / ")),
         description: None,
         image: head.image,
-        releases: releases_in(&told),
+        releases: releases_in(&told, fields.is_foreign),
         jan: told
             .iter()
             .flat_map(|text| text.split_whitespace())
@@ -180,7 +168,10 @@ pub(super) fn proposal(
     };
     let mut figure = reader.figure(facts, figure_type, types)?;
     let mut original = None;
-    match told.iter().find_map(|text| prices_in(text, rates).transpose()) {
+    let whole = fields.text("price");
+    let prices = whole.iter().chain(&told).filter_map(|text| prices_in(text, rates).transpose());
+    let (good, bad): (Vec<_>, Vec<_>) = prices.partition(Result::is_ok);
+    match good.into_iter().chain(bad).next() {
         Some(Ok((money, asked))) => {
             figure.msrp = Some(money);
             original = asked;
@@ -331,10 +322,11 @@ fn height_in(text: &str) -> Option<String> {
     Some(height.unwrap_or_else(|| format!("{number} {unit}")))
 }
 
-/// Every date that stands alone in a piece of text: `05/2027`, `05/20/2027`, `2027-05-20`, `2027`.
-fn releases_in(texts: &[String]) -> Vec<ReleaseDate> {
+/// Every date that stands alone in a piece of text: `05/2027`, `05/20/2027`, `20.05.2027`, `2027-05-20`, `2027年5月`,
+/// `2027`.
+fn releases_in(texts: &[String], is_foreign: bool) -> Vec<ReleaseDate> {
     let mut releases: Vec<ReleaseDate> = Vec::new();
-    for release in texts.iter().filter_map(|text| date_of(text)) {
+    for release in texts.iter().filter_map(|text| date_of(text, is_foreign)) {
         if !releases.contains(&release) && releases.len() < 50 {
             releases.push(release);
         }
@@ -343,9 +335,10 @@ fn releases_in(texts: &[String]) -> Vec<ReleaseDate> {
     releases
 }
 
-fn date_of(text: &str) -> Option<ReleaseDate> {
+fn date_of(text: &str, is_foreign: bool) -> Option<ReleaseDate> {
     let text = text.trim();
-    let numbers: Vec<&str> = text.split('/').collect();
+    let dotted = text.contains('.');
+    let numbers: Vec<&str> = text.split(['/', '.']).collect();
     let number = |text: &str| text.parse::<u32>().ok();
     let year = |text: &str| (text.len() == 4).then(|| text.parse::<i32>().ok()).flatten();
     let (date, precision) = match numbers.as_slice() {
@@ -355,10 +348,19 @@ fn date_of(text: &str) -> Option<ReleaseDate> {
         // The site writes the month first, and for those who want it otherwise the day.
         [a, b, y] if y.len() == 4 => {
             let (a, b) = (number(a)?, number(b)?);
-            let (month, day) = if a > 12 { (b, a) } else { (a, b) };
-            (NaiveDate::from_ymd_opt(year(y)?, month, day)?, Precision::Day)
+            if is_foreign && !dotted && a != b && a <= 12 && b <= 12 {
+                // Which of them is the month cannot be told, and a wrong month is worse than a year.
+                (NaiveDate::from_ymd_opt(year(y)?, 1, 1)?, Precision::Year)
+            } else {
+                let (month, day) = if a > 12 || dotted { (b, a) } else { (a, b) };
+                (NaiveDate::from_ymd_opt(year(y)?, month, day)?, Precision::Day)
+            }
         }
-        _ => return day::read(text).ok().flatten().filter(|_| text.len() >= 4 && !text.contains(' ')),
+        _ => {
+            let text = text.replace(['年', '月'], "-").replace('日', "");
+            let text = text.trim_end_matches('-');
+            return day::read(text).ok().flatten().filter(|_| text.len() >= 4 && !text.contains(' '));
+        }
     };
     ReleaseDate::new(date, precision).ok()
 }

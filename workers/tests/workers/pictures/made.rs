@@ -1,6 +1,7 @@
 //! Pictures for the tests, made here: a scene whose corners differ, in every format, with whatever cameras add.
 
 use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use std::io::Cursor;
 
@@ -147,6 +148,61 @@ pub fn png_chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
 /// Puts a chunk behind a PNG's header.
 pub fn with_chunk(png: &[u8], kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
     [&png[..33], &png_chunk(kind, content), &png[33..]].concat()
+}
+
+/// A PNG with a colour profile, which is packed in it.
+pub fn png_with_profile(pixels: &RgbImage, profile: Vec<u8>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut encoder = PngEncoder::new(&mut out);
+    encoder.set_icc_profile(profile).unwrap();
+    encoder.write_image(pixels.as_raw(), pixels.width(), pixels.height(), ExtendedColorType::Rgb8).unwrap();
+    out
+}
+
+fn riff_chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    let padding = vec![0; content.len() % 2];
+    [&kind[..], &(content.len() as u32).to_le_bytes(), content, &padding].concat()
+}
+
+/// A WebP of these chunks.
+pub fn riff(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+    let chunks: Vec<u8> = chunks.iter().flat_map(|(kind, content)| riff_chunk(kind, content)).collect();
+    [b"RIFF", &((chunks.len() + 4) as u32).to_le_bytes()[..], b"WEBP", &chunks].concat()
+}
+
+/// What stands before the chunks of a WebP that has more than its picture: what that is, and its size.
+pub fn canvas(flags: u8, width: u32, height: u32) -> Vec<u8> {
+    let side = |length: u32| (length - 1).to_le_bytes()[..3].to_vec();
+    [vec![flags, 0, 0, 0], side(width), side(height)].concat()
+}
+
+/// The same WebP, with EXIF, XMP, and chunks that nobody knows; more behind its end.
+pub fn webp_with_metadata(webp: &[u8], width: u32, height: u32) -> Vec<u8> {
+    let xmp = format!("<x:xmpmeta>{}</x:xmpmeta>", SECRETS[1]);
+    let kind = webp[12..16].first_chunk().unwrap();
+    let length = u32::from_le_bytes(*webp[16..20].first_chunk().unwrap()) as usize;
+    let mut out = riff(&[
+        (b"VP8X", &canvas(0x0c, width, height)),
+        (kind, &webp[20..20 + length]),
+        (b"EXIF", &exif(1)),
+        (b"XMP ", xmp.as_bytes()),
+        (b"NOTE", SECRETS[3].as_bytes()),
+    ]);
+    out.extend_from_slice(b"<html><script>");
+    out.extend_from_slice(SECRETS[3].as_bytes());
+    out
+}
+
+/// The same PNG, with EXIF, XMP, words and a time; more behind its end.
+pub fn png_with_metadata(png: &[u8]) -> Vec<u8> {
+    let xmp = format!("XML:com.adobe.xmp\0\0\0\0\0<x:xmpmeta>{}</x:xmpmeta>", SECRETS[1]);
+    let words = format!("Comment\0{} <script>", SECRETS[3]);
+    let mut out = with_chunk(png, b"eXIf", &exif(1));
+    out = with_chunk(&out, b"iTXt", xmp.as_bytes());
+    out = with_chunk(&out, b"tEXt", words.as_bytes());
+    out.extend_from_slice(b"<html><script>");
+    out.extend_from_slice(SECRETS[3].as_bytes());
+    out
 }
 
 /// A PNG that announces a size and has next to nothing in it.

@@ -1,6 +1,9 @@
 //! What becomes of pictures of every kind.
 
+mod bombs;
+mod hidden;
 mod made;
+mod memory;
 mod refused;
 mod stopped;
 mod taken;
