@@ -2,10 +2,11 @@
 
 use axum::{
     Json,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use domain::stream::Position;
+use rust_decimal::Decimal;
 use serde::Serialize;
 use std::fmt::Display;
 
@@ -45,6 +46,11 @@ impl<T: Serialize> Written<T> {
         self
     }
 
+    /// The body, and the position if there is one.
+    pub(crate) fn into_parts(self) -> (T, Option<Position>) {
+        (self.body, self.position)
+    }
+
     /// Tells the resource's version, as `ETag`.
     pub fn version(mut self, version: impl Display) -> Self {
         self.version = Some(version.to_string());
@@ -74,4 +80,30 @@ impl<T: Serialize> IntoResponse for Written<T> {
         }
         response
     }
+}
+
+/// Whether a caller would rather have this media type than JSON: `Accept` names it, and not JSON before it.
+#[must_use]
+pub fn preferred(headers: &HeaderMap, media_type: &str) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut best: Option<(u32, bool)> = None;
+    for one in accepted.flat_map(|value| value.split(',')) {
+        let mut parts = one.split(';').map(str::trim);
+        let is_it = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+            named if named == media_type => true,
+            "application/json" => false,
+            _ => continue,
+        };
+        let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(1_000, thousandths);
+        if quality > 0 && best.is_none_or(|(other, _)| quality > other) {
+            best = Some((quality, is_it));
+        }
+    }
+    best.is_some_and(|(_, is_it)| is_it)
+}
+
+/// `0.5` as 500.
+fn thousandths(quality: &str) -> u32 {
+    let quality: Decimal = quality.trim().parse().unwrap_or_default();
+    quality.saturating_mul(Decimal::ONE_THOUSAND).trunc().try_into().unwrap_or(0)
 }

@@ -6,6 +6,7 @@
 
 pub mod letters;
 pub mod oidc;
+mod rows;
 
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
@@ -20,9 +21,9 @@ use operational::{
 use serde::{Deserialize, Serialize};
 use time::Duration;
 use tower_sessions::{Expiry, Session, SessionManagerLayer, cookie::SameSite, session, session_store};
-use tower_sessions_sqlx_store::PostgresStore;
 use uuid::Uuid;
 
+use self::rows::Rows;
 use crate::{
     extract::CurrentUser,
     problem::{KEY_NOT_ALLOWED, Problem, SUSPENDED},
@@ -115,10 +116,8 @@ impl OptionalFromRequestParts<AppState> for InPerson {
 ///
 /// # Errors
 /// Never in practice: the table's fixed name is checked as if it were input.
-pub fn layer(state: &AppState) -> Result<SessionManagerLayer<PostgresStore>, String> {
-    let (schema, table) = sessions::TABLE;
-    let store = PostgresStore::new(state.pool.clone()).with_schema_name(schema)?.with_table_name(table)?;
-    Ok(SessionManagerLayer::new(store)
+pub fn layer(state: &AppState) -> Result<SessionManagerLayer<Rows>, String> {
+    Ok(SessionManagerLayer::new(Rows::of(&state.pool, &state.lanes)?)
         .with_name(COOKIE)
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
@@ -163,7 +162,9 @@ async fn resolve(session: &Session, state: &AppState) -> Result<(Visitor, Option
     let Some(id) = signed_in.session else {
         return nobody;
     };
-    let Some(holder) = sessions::holder(&state.pool, signed_in.user_id, id).await? else {
+    let mut lane = state.lanes.take().await?;
+    let holder = sessions::holder(lane.connection()?, signed_in.user_id, id).await;
+    let Some(holder) = lane.back(holder)? else {
         return nobody;
     };
     if holder.user.suspended_at.is_some() {

@@ -33,4 +33,5 @@ pub mod shown;
 pub mod state;
 pub mod telemetry;
 pub mod told;
+pub mod underway;
 pub mod uploads;

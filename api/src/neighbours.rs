@@ -3,8 +3,11 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use axum::http::StatusCode;
+use chrono::Utc;
 use domain::ids::UserId;
+use operational::manga_tellings;
 use sqlx::PgPool;
+use tracing::Instrument as _;
 use workers::{
     anilist::{self, AniList},
     manga::{self, Manga},
@@ -14,6 +17,8 @@ use crate::{
     config::Config,
     guard::{limiter::Limiter, open_reads::OpenReads},
     problem::Kind,
+    state::AppState,
+    telemetry,
 };
 
 /// Others have to be asked too often for one person.
@@ -27,6 +32,28 @@ pub const TOO_MANY_LOOKUPS: Kind = Kind::new(
 pub const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 /// How long until one of them comes back.
 pub const REPLENISHED_EVERY: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether somebody is still to be told of a reviewed manga server.
+const LOOKED_EVERY: Duration = Duration::from_secs(5);
+
+/// Tells those who linked a manga server of its reviews, batch by batch, until the server stops.
+pub async fn keep_telling(state: AppState) {
+    loop {
+        let telling = manga_tellings::tell_some(&state.pool, Utc::now());
+        let more = match telling.instrument(telemetry::background("manga_tellings")).await {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::warn!(%error, "those who linked a manga server could not be told; it is tried again");
+                false
+            }
+        };
+        let rest = if more { Duration::ZERO } else { LOOKED_EVERY };
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = state.stopping() => return,
+        }
+    }
+}
 
 /// The systems beside this one.
 pub struct Neighbours {

@@ -13,17 +13,18 @@
 //! }
 //! ```
 
-use std::time::Duration;
+use std::{marker::PhantomData, time::Duration};
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderValue, header, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
 };
 use chrono::{SubsecRound, Utc};
 use domain::{
     ids::CommandId,
+    refusal::{Code, Refusal},
     stream::Position,
-    world::{Circumstances, Command},
+    world::{Circumstances, Command, Stop, World},
 };
 use event_store::{ExecuteError, Execution, SPANS, StoreError, Undecodable};
 use operational::users::User;
@@ -36,8 +37,8 @@ use crate::{
     extract::{CurrentUser, Idempotency},
     guard::{correlation::CorrelationId, keys::Grants},
     problem::{
-        BUSY, DATABASE_UNAVAILABLE, IDEMPOTENCY_KEY_REUSED, OUTCOME_UNKNOWN, Problem, READ_MODEL_BEHIND,
-        STREAM_UNREADABLE,
+        BUSY, DATABASE_UNAVAILABLE, GONE_SINCE, IDEMPOTENCY_KEY_REUSED, OUTCOME_UNKNOWN, Problem,
+        READ_MODEL_BEHIND, STREAM_UNREADABLE,
     },
     state::AppState,
 };
@@ -76,6 +77,21 @@ pub struct Performed<A> {
     pub position: Position,
 }
 
+/// What a command refuses that is only asked for its record.
+const NEVER: Code = Code::NothingToDo;
+
+/// Stands for a command of which only the record is of interest.
+struct Before<C>(PhantomData<fn() -> C>);
+
+impl<C: Command> Command for Before<C> {
+    type Answer = C::Answer;
+    const NAME: &'static str = C::NAME;
+
+    fn decide(&self, _world: &mut World) -> Result<C::Answer, Stop> {
+        Err(Refusal::new(NEVER, "it was not asked for before").into())
+    }
+}
+
 impl AppState {
     /// Runs a command for somebody. It is durable when this returns.
     ///
@@ -107,6 +123,26 @@ impl AppState {
         Ok(Performed { answer: executed.answer, position: executed.position })
     }
 
+    /// What this very request came to before. For what may be gone by it: when its answer got lost, whoever asks again
+    /// is not to be told that there never was such a thing. `None` for a new request, and for one without a key.
+    ///
+    /// # Errors
+    /// As [`perform`](Self::perform), but for refusals.
+    pub async fn performed_before<C: Command>(
+        &self,
+        caller: &Caller,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Option<Performed<C::Answer>>, Problem> {
+        if idempotency.is_none() {
+            return Ok(None);
+        }
+        match self.perform(caller, idempotency, &Before::<C>(PhantomData)).await {
+            Ok(before) => Ok(Some(before)),
+            Err(problem) if problem.code() == NEVER.as_str() => Ok(None),
+            Err(problem) => Err(problem),
+        }
+    }
+
     /// Waits until the named read models have reached a position.
     ///
     /// # Errors
@@ -124,6 +160,15 @@ impl AppState {
             Err(_not_a_header) => behind,
         })
     }
+}
+
+/// What is said of an accepted write whose thing is gone before it could be read: not that there never was one.
+#[must_use]
+pub fn gone_since(problem: Problem, position: Position) -> Problem {
+    if problem.status() == StatusCode::NOT_FOUND {
+        return Problem::from(GONE_SINCE).header(X_EVENT_POSITION, position.0);
+    }
+    problem
 }
 
 impl From<ExecuteError> for Problem {

@@ -184,12 +184,24 @@ pub const DATABASE_UNAVAILABLE: Kind = Kind::new(
     "database_unavailable",
     "the database does not answer; try again",
 );
+/// A read model still has the tables of an earlier release.
+pub const READ_MODEL_UPGRADING: Kind = Kind::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "read_model_upgrading",
+    "after an update the read models are being rebuilt, and this needs one that is not done yet; try again",
+);
 
 /// The write stands, but cannot be read yet.
 pub const READ_MODEL_BEHIND: Kind = Kind::new(
     StatusCode::ACCEPTED,
     "read_model_behind",
     "this is done and on record, but cannot be read yet; read it at Location with X-Min-Position in a moment",
+);
+/// The write stood, and something else has removed the thing before it was answered.
+pub const GONE_SINCE: Kind = Kind::new(
+    StatusCode::GONE,
+    "gone_since",
+    "this was done and is on record, but another request has removed it since; there is nothing left to do",
 );
 /// What must be included cannot be read yet.
 pub const NOT_READABLE_YET: Kind = Kind::new(
@@ -223,7 +235,7 @@ pub const STREAM_UNREADABLE: Kind = Kind::new(
 
 /// What every command may meet besides its own refusals.
 pub const COMMAND: &[Kind] =
-    &[IDEMPOTENCY_KEY_REUSED, STALE_VERSION, READ_MODEL_BEHIND, BUSY, STREAM_UNREADABLE];
+    &[IDEMPOTENCY_KEY_REUSED, STALE_VERSION, READ_MODEL_BEHIND, GONE_SINCE, BUSY, STREAM_UNREADABLE];
 /// What routes for the signed-in may refuse before the handler runs.
 pub const SIGNED_IN: &[Kind] = &[NOT_SIGNED_IN, SUSPENDED];
 /// What routes for admins may refuse before the handler runs.
@@ -332,7 +344,8 @@ impl Problem {
         &self.0.detail
     }
 
-    fn to_json(&self) -> Value {
+    /// As it is sent.
+    pub(crate) fn to_json(&self) -> Value {
         let mut body = self.0.extras.clone();
         body.insert("type".to_owned(), format!("urn:figure-ledger:problem:{}", self.0.code).into());
         body.insert("title".to_owned(), title(self.0.code).into());
@@ -404,6 +417,13 @@ impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             away if is_away(away) => Self::away(error),
+            // Names that only newer tables have: the old ones serve until the rebuilt ones take their place.
+            sqlx::Error::Database(cause)
+                if cause.code().is_some_and(|code| matches!(&*code, "42703" | "42P01")) =>
+            {
+                tracing::error!(%error, "a read model does not have the tables of this release");
+                Self::from(READ_MODEL_UPGRADING).header(header::RETRY_AFTER, HeaderValue::from_static("15"))
+            }
             // Class 22 says that a value itself is unacceptable, and values come from the caller.
             sqlx::Error::Database(cause) if cause.code().is_some_and(|code| code.starts_with("22")) => {
                 tracing::warn!(%error, "the database refused a value that no check had refused before");
@@ -508,7 +528,11 @@ pub struct ProblemBody {
 #[must_use]
 pub fn documented(groups: &[&[Kind]]) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
     let mut by_status: BTreeMap<u16, BTreeMap<&str, Kind>> = BTreeMap::new();
-    for kind in groups.iter().flat_map(|group| group.iter()).chain(&[INTERNAL, DATABASE_UNAVAILABLE]) {
+    for kind in groups.iter().flat_map(|group| group.iter()).chain(&[
+        INTERNAL,
+        DATABASE_UNAVAILABLE,
+        READ_MODEL_UPGRADING,
+    ]) {
         by_status.entry(kind.status.as_u16()).or_default().insert(kind.code, *kind);
     }
     by_status

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use domain::picture::BlobKey;
@@ -17,6 +17,8 @@ use crate::{
 
 /// Even opened by itself, nothing in a file runs, loads or sends anything.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
+
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// The range begins behind the end.
 pub const RANGE_NOT_SATISFIABLE: Kind = Kind::new(
@@ -60,6 +62,10 @@ pub async fn blob(
             Privacy::Public => "public, no-cache",
         }),
     );
+    if privacy == Privacy::Public {
+        // Pages of manga shelves elsewhere show them, too.
+        headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+    }
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("inline"));

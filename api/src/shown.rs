@@ -130,7 +130,9 @@ pub struct CoverView {
     blurhash: Option<String>,
 }
 
-fn example_cover() -> Value {
+/// The cover in the examples.
+#[must_use]
+pub fn example_cover() -> Value {
     json!({
         "source": "catalogue",
         "id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b41",
@@ -144,6 +146,16 @@ fn example_cover() -> Value {
 }
 
 impl CoverView {
+    /// Where others than this server's own pages find it, at most 960 pixels a side: below `base`, where that is known,
+    /// else relative to the address that they asked.
+    #[must_use]
+    pub fn elsewhere(self, base: Option<&impl std::fmt::Display>) -> String {
+        match base {
+            Some(base) if self.large_url.starts_with('/') => format!("{base}{}", self.large_url),
+            _ => self.large_url,
+        }
+    }
+
     fn at(source: &'static str, place: String, thumb: Thumb) -> Self {
         Self {
             source,

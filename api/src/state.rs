@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use database::Lanes;
 use event_store::EventStore;
 use operational::passwords::Passwords;
 use projections::engine::Projections;
 use sqlx::PgPool;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use workers::{
     blobs::Blobs,
     channels::{self, Channels},
@@ -36,6 +37,9 @@ use crate::{
     outside::Outside,
 };
 
+/// How many results of workers may come in at once.
+const RESULTS_AT_ONCE: usize = 2;
+
 /// The shared state. A clone is one reference count; fields are reached through it directly.
 #[derive(Clone)]
 pub struct AppState(Arc<Inner>);
@@ -46,6 +50,8 @@ pub struct Inner {
     pub config: Config,
     /// Connections to the database.
     pub pool: PgPool,
+    /// Connections for the short reads that every request makes.
+    pub lanes: Lanes,
     /// The log.
     pub store: EventStore,
     /// The read models, folded by whoever runs them.
@@ -58,6 +64,8 @@ pub struct Inner {
     pub pictures: Pictures,
     /// What makes films of scans.
     pub renders: Renders,
+    /// How many results of workers outside may come in at once, still: each is in memory as a whole.
+    pub results: Semaphore,
     /// What the clock starts, and admins by hand.
     pub jobs: Jobs,
     /// What follows from events.
@@ -98,6 +106,8 @@ impl AppState {
         let pictures = Pictures::new(blobs.clone(), config.pictures);
         #[allow(clippy::expect_used, reason = "as documented")]
         let neighbours = Neighbours::new(&config, &pool).expect("TLS can be set up");
+        #[allow(clippy::expect_used, reason = "as documented")]
+        let lanes = Lanes::new(&pool.connect_options()).expect("there is a runtime");
         let outside = Outside::new(&config, &pool);
         let renders = Renders::new(&pool, &blobs, &pictures);
         let jobs = jobs::all(&config, &pool, &ledger, &blobs, &neighbours, &outside);
@@ -111,12 +121,14 @@ impl AppState {
         Self(Arc::new(Inner {
             config,
             pool,
+            lanes,
             store,
             projections,
             fx,
             blobs,
             pictures,
             renders,
+            results: Semaphore::new(RESULTS_AT_ONCE),
             jobs,
             policies,
             deliveries,

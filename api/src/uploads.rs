@@ -152,13 +152,24 @@ pub struct Taken {
     pub most: usize,
     /// How many bytes each has at most.
     pub most_bytes: u64,
+    /// What is refused with where more come, if `most` is what there is room for and not what a request takes.
+    pub full: Option<Kind>,
 }
 
 impl Taken {
     /// Pictures in a field.
     #[must_use]
     pub const fn pictures(field: &'static str, most: usize) -> Self {
-        Self { field, most, most_bytes: MOST_PICTURE_BYTES }
+        Self { field, most, most_bytes: MOST_PICTURE_BYTES, full: None }
+    }
+
+    /// The same, but only as many as there is room for.
+    #[must_use]
+    pub const fn room_for(self, room: usize, full: Kind) -> Self {
+        match room < self.most {
+            true => Self { most: room, full: Some(full), ..self },
+            false => self,
+        }
     }
 }
 
@@ -265,6 +276,9 @@ impl Files {
             return Err(Problem::from(UNKNOWN_FIELD).detail(detail).field(name));
         }
         if self.count >= taken.most {
+            if let Some(full) = taken.full {
+                return Err(full.into());
+            }
             let detail = format!("one request takes at most {} files", taken.most);
             return Err(Problem::from(TOO_MANY_FILES).detail(detail).field(taken.field));
         }
@@ -301,7 +315,7 @@ pub async fn turned_away(request: Request, problem: Problem) -> Problem {
 /// it breaks off.
 pub async fn whole(request: Request, most: usize) -> Result<Bytes, Problem> {
     let mut body = request.into_body().into_data_stream();
-    let read = timeout(ALL_WITHIN, collected(&mut body, most)).await;
+    let read = timeout(ALL_WITHIN, collected(&mut body, most, IDLE)).await;
     let read = read.unwrap_or_else(|_late| Err(BODY_TOO_SLOW.into()));
     if read.is_err() {
         drain_stream(&mut body).await;
@@ -309,9 +323,9 @@ pub async fn whole(request: Request, most: usize) -> Result<Bytes, Problem> {
     read
 }
 
-async fn collected(body: &mut BodyDataStream, most: usize) -> Result<Bytes, Problem> {
+async fn collected(body: &mut BodyDataStream, most: usize, idle: Duration) -> Result<Bytes, Problem> {
     let mut whole = Vec::new();
-    while let Some(chunk) = timeout(IDLE, body.next()).await.map_err(|_late| Problem::from(BODY_TOO_SLOW))? {
+    while let Some(chunk) = timeout(idle, body.next()).await.map_err(|_late| Problem::from(BODY_TOO_SLOW))? {
         let chunk = chunk.map_err(|_broken| Problem::from(BODY_CUT_OFF))?;
         if whole.len().saturating_add(chunk.len()) > most {
             let detail = format!("this route takes at most {most} bytes");

@@ -16,7 +16,7 @@ use chrono::NaiveDate;
 use domain::money::Currency;
 use rust_decimal::Decimal;
 
-use crate::problem::Problem;
+use crate::{answer::preferred, problem::Problem};
 
 pub use draw::DrawingFailed;
 
@@ -109,25 +109,5 @@ impl IntoResponse for Chart {
 /// Whether a caller asks for the picture rather than the numbers: `Accept` names it before JSON.
 #[must_use]
 pub fn wanted(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut best: Option<(u32, bool)> = None;
-    for one in accepted.flat_map(|value| value.split(',')) {
-        let mut parts = one.split(';').map(str::trim);
-        let is_svg = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
-            SVG => true,
-            "application/json" => false,
-            _ => continue,
-        };
-        let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(1_000, thousandths);
-        if quality > 0 && best.is_none_or(|(other, _)| quality > other) {
-            best = Some((quality, is_svg));
-        }
-    }
-    best.is_some_and(|(_, is_svg)| is_svg)
-}
-
-/// `0.5` as 500.
-fn thousandths(quality: &str) -> u32 {
-    let quality: Decimal = quality.trim().parse().unwrap_or_default();
-    quality.saturating_mul(Decimal::ONE_THOUSAND).trunc().try_into().unwrap_or(0)
+    preferred(headers, SVG)
 }

@@ -25,10 +25,11 @@ use workers::{
     fx::history::{self, HistoryReport},
     imports::{
         Mode,
-        backup::{self, Restored},
+        backup::{self, Covers, Restored},
         catalogue::{self, CatalogueReport},
         mfc::{self, Fate, MfcReport, RowReport},
     },
+    manga::{Manga, Options},
 };
 
 use super::{instance, instance::Instance, printable, progress::Progress, width};
@@ -109,7 +110,8 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
             let username: Username = user.parse()?;
             let (bytes, passwords) = (read(&file)?, super::passwords()?);
             instance::with(&config, async |instance| {
-                import_backup(instance, &username, &bytes, &passwords, mode(dry_run)).await
+                let manga = Manga::new(&instance.pool, config.outbound_allowed.clone(), Options::default())?;
+                import_backup(instance, &username, &bytes, (&passwords, &manga), mode(dry_run)).await
             })
             .await
         }
@@ -238,13 +240,13 @@ async fn import_backup(
     instance: &Instance,
     username: &Username,
     bytes: &[u8],
-    passwords: &Passwords,
+    (passwords, manga): (&Passwords, &Manga),
     mode: Mode,
 ) -> anyhow::Result<()> {
     let user = owner(instance, username).await?;
     let _folding = instance.fold();
     let types = types(instance).await?;
-    let request = backup::Request { user: user.id, file: bytes, types: &types, mode, passwords };
+    let request = backup::Request { user: user.id, file: bytes, types: &types, mode, passwords, manga };
     let progress = Mutex::new(Progress::new("restoring", "things"));
     let ledger = &instance.ledger;
     let restored = backup::restore(&ledger.store, &ledger.projections, &request, &telling(&progress)).await?;
@@ -272,6 +274,14 @@ fn backup_summary(restored: &Restored, mode: Mode) -> String {
         (true, Mode::Append) => "settings taken over\n",
         (false, _) => "settings left as they are\n",
     });
+    if restored.covers != Covers::default() {
+        let Covers { new, known, without_picture } = restored.covers;
+        let counts = [(new, "pinned"), (known, "pinned here"), (without_picture, "without a picture here")];
+        text.push_str(&summary(new.saturating_add(known).saturating_add(without_picture), "covers", &counts));
+    }
+    if let Some(link) = restored.manga_link {
+        text.push_str(&format!("link to a manga shelf: {}\n", link.as_str().replace('_', " ")));
+    }
     text
 }
 

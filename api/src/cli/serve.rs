@@ -17,7 +17,7 @@ use crate::{
     http::{docs, metrics},
     ledger::Ledger,
     mail::Mail,
-    router,
+    neighbours, router,
     state::AppState,
 };
 
@@ -68,6 +68,7 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
     let address = listener.local_addr()?;
     let mut signals = Signals::new()?;
     tokio::spawn(erasure::keep_going(state.clone()));
+    tokio::spawn(neighbours::keep_telling(state.clone()));
     tokio::spawn(metrics::keep_up(state.clone()));
     tokio::spawn(database::statistics::keep_up(state.pool.clone()));
     let server = {

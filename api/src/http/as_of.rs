@@ -214,6 +214,17 @@ pub async fn scene(state: &AppState, user: UserId, as_of: Option<&str>) -> Resul
     Ok(Scene { past: Some(past), view: Some(view), today, _turn: Some(turn) })
 }
 
+/// The person's own half as one write left it, to answer that write when the thing is gone by then: another device
+/// deleted it, or a merge turned a wish into something owned. What was accepted is not answered "there is none".
+///
+/// # Errors
+/// As [`scene`].
+pub async fn left_by(state: &AppState, user: UserId, position: Position) -> Result<Scene, Problem> {
+    let turn = turn().await?;
+    let past = Past::of(&state.projections, user, position).await?;
+    Ok(Scene { past: Some(past), _turn: Some(turn), ..Scene::now() })
+}
+
 async fn moment(state: &AppState, text: &str) -> Result<AsOf, Problem> {
     let future = || Problem::from(INVALID_AS_OF).detail("that has not happened yet");
     let (position, at) = if text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -17,7 +17,7 @@ use crate::{
     pages::{Cursor, Limit, Page},
     problem::{self, NOT_FOUND, Problem},
     problems,
-    shown::{FigureView, PublicNsfw, example_figure, hides_nsfw},
+    shown::{CoverView, FigureView, PublicNsfw, example_cover, example_figure, hides_nsfw},
     state::AppState,
 };
 
@@ -85,13 +85,16 @@ pub struct ComparedView {
     mine: i64,
     /// How many they show.
     theirs: i64,
+    /// The picture of the card: what is pinned on a piece of one's own, else what they share of theirs, else what stands
+    /// for the figure; null is a placeholder. To be blurred where the figure is.
+    cover: Option<CoverView>,
 }
 
 fn example() -> Value {
     json!({
         "username": "bob",
         "counts": {"both": 12, "only_me": 112, "only_them": 40, "both_wish": 2, "my_wishes": 3, "their_wishes": 1},
-        "items": [{"figure": example_figure(), "mine": 1, "theirs": 2}],
+        "items": [{"figure": example_figure(), "mine": 1, "theirs": 2, "cover": example_cover()}],
         "next_cursor": null
     })
 }
@@ -135,6 +138,7 @@ async fn compare(
     let found = profiles::compared(&state.pool, sides, query.part, after, query.limit.one_more()).await?;
     // Whoever looks has an account, so their own wish decides what is blurred, wherever the figure comes from.
     let view = |one: Compared| ComparedView {
+        cover: one.cover().map(Into::into),
         figure: FigureView::of(one.figure, &user),
         mine: one.mine,
         theirs: one.theirs,

@@ -12,7 +12,7 @@ use domain::{
     collection::PictureCommand,
     commands::{AddDocument, ChangePictures, Many},
     ids::{DocumentId, PieceId, UserId},
-    picture::{DocumentType, MOST_DOCUMENT_BYTES, StoredDocument},
+    picture::{DocumentType, MOST_DOCUMENT_BYTES, MOST_DOCUMENTS, StoredDocument},
     refusal::Code,
     text::Line,
 };
@@ -191,6 +191,20 @@ async fn check_piece(state: &AppState, user: UserId, id: Uuid) -> Result<(), Pro
     collection::piece(&state.pool, user, PieceId(id)).await?.map(drop).ok_or_else(|| PIECE_NOT_FOUND.into())
 }
 
+/// How many documents are taken in for a piece; refused before any is looked at where that is none.
+async fn room(state: &AppState, user: UserId, id: Uuid, may_be_repeated: bool) -> Result<usize, Problem> {
+    check_piece(state, user, id).await?;
+    // A repeated request is answered as the first was, although there may be no room any more.
+    if may_be_repeated {
+        return Ok(MOST_AT_ONCE);
+    }
+    let kept = pictures::documents(&state.pool, user, PieceId(id)).await?.len();
+    match MOST_DOCUMENTS.saturating_sub(kept) {
+        0 => Err(TOO_MANY.into()),
+        room => Ok(room),
+    }
+}
+
 /// A document of one's own.
 async fn document(state: &AppState, user: UserId, id: Uuid) -> Result<Document, Problem> {
     let found = pictures::document(&state.pool, user, DocumentId(id)).await?;
@@ -246,10 +260,11 @@ async fn add(
     request: Request,
 ) -> Result<Written<Documents>, Problem> {
     let (user_id, piece_id) = (caller.user.id, PieceId(id));
-    if let Err(problem) = check_piece(&state, user_id, id).await {
-        return Err(uploads::turned_away(request, problem).await);
-    }
-    let kept = keep(&state, request).await?;
+    let room = match room(&state, user_id, id, key.is_some()).await {
+        Ok(room) => room,
+        Err(problem) => return Err(uploads::turned_away(request, problem).await),
+    };
+    let kept = keep(&state, request, room).await?;
     let mut hash = Sha256::new();
     for document in &kept {
         hash.update(document.blob.digest());
@@ -268,9 +283,9 @@ async fn add(
 }
 
 /// Stores the documents of a form.
-async fn keep(state: &AppState, request: Request) -> Result<Vec<StoredDocument>, Problem> {
-    let taken = Taken { field: FIELD, most: MOST_AT_ONCE, most_bytes: MOST_DOCUMENT_BYTES };
-    let mut files = Files::begin(state, request, taken).await?;
+async fn keep(state: &AppState, request: Request, room: usize) -> Result<Vec<StoredDocument>, Problem> {
+    let taken = Taken { field: FIELD, most: MOST_AT_ONCE, most_bytes: MOST_DOCUMENT_BYTES, full: None };
+    let mut files = Files::begin(state, request, taken.room_for(room, TOO_MANY)).await?;
     let mut kept = Vec::new();
     while let Some(file) = files.next().await? {
         let Some(media_type) = type_of(&file.content) else {
@@ -334,7 +349,12 @@ async fn remove(
     Path(id): Path<Uuid>,
     IdempotencyKey(idempotency): IdempotencyKey,
 ) -> Result<Written<Deleted>, Problem> {
-    let piece_id = PieceId(document(&state, caller.user.id, id).await?.piece_id);
+    let Some(found) = pictures::document(&state.pool, caller.user.id, DocumentId(id)).await? else {
+        let before = state.performed_before::<ChangePictures>(&caller, idempotency).await?;
+        let position = before.ok_or(DOCUMENT_NOT_FOUND)?.position;
+        return Ok(Written::done(Deleted { id, deleted: true }).at(position));
+    };
+    let piece_id = PieceId(found.piece_id);
     let change = PictureCommand::RemoveDocument(DocumentId(id));
     let command = ChangePictures { user_id: caller.user.id, piece_id, change, shows_nsfw: true };
     let done = state.perform(&caller, idempotency, &command).await?;

@@ -19,7 +19,7 @@ use domain::{
 };
 use operational::users::User;
 use projections::{
-    entities::queries::{self, Entity},
+    entities::queries::{self, Entity, Wanted},
     views::Viewer,
 };
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,10 @@ pub struct ListEntities {
     /// Part of the name; a typo or two do no harm.
     #[param(example = "good smile")]
     q: Option<String>,
+    /// Of series only: those that have no number on MyAnimeList yet. `POST /api/series/{id}/mal-lookup` finds one.
+    #[serde(default)]
+    #[param(value_type = bool, required = false, default = false)]
+    without_mal_id: bool,
     /// How many to list.
     #[serde(default)]
     #[param(value_type = u16, required = false, minimum = 1, maximum = 200, default = 50)]
@@ -183,7 +187,12 @@ async fn list_of(
 ) -> Result<Json<Page<EntityView>>, Problem> {
     let after = query.cursor.as_ref().map(|cursor| &cursor.0);
     let q = checked_search(query.q.as_deref())?;
-    let page = queries::list(&state.pool, kind, q, eyes(viewer), after, query.limit.into()).await?;
+    if query.without_mal_id && kind != EntityKind::Series {
+        let detail = "only series have numbers on MyAnimeList";
+        return Err(Problem::from(INVALID_FIELD).detail(detail).field("without_mal_id"));
+    }
+    let wanted = Wanted { words: q, without_mal_id: query.without_mal_id };
+    let page = queries::list(&state.pool, kind, wanted, eyes(viewer), after, query.limit.into()).await?;
     Ok(Json(Page::shown(page, |entity| EntityView::of(entity, kind, viewer))))
 }
 

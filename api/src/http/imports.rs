@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::{
     extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
+    response::Response,
 };
 use domain::{money::Currency, refusal::Code};
 use operational::figure_types;
@@ -26,6 +27,7 @@ use crate::{
     problem::{self, BODY_TOO_LARGE, Kind, Problem},
     problems,
     state::AppState,
+    underway::{self, Teller},
 };
 
 /// Most bytes of an export: some twenty thousand rows.
@@ -174,7 +176,9 @@ async fn file_of(request: Request) -> Result<Vec<u8>, Problem> {
 ///
 /// For whoever is signed in, into their own collection. The body is the CSV that MyFigureCollection's
 /// Manager exports, at most 8 MiB, as it is or as the field `file` of a form. Every row's fate is told;
-/// importing the same file again adds nothing twice.
+/// importing the same file again adds nothing twice. With `Accept: text/event-stream` the answer begins at once: events
+/// `progress` with `{"done", "total"}` in rows, and at last `finished` with what became of each, or `problem`. Hanging up
+/// stops it; importing again goes on from there.
 #[utoipa::path(
     post,
     path = "/api/me/import/mfc",
@@ -182,29 +186,48 @@ async fn file_of(request: Request) -> Result<Vec<u8>, Problem> {
     security(("session" = [])),
     params(ImportMfc),
     request_body(content = String, content_type = "text/csv", description = "The export"),
-    responses((status = 200, description = "What became of each row", body = Imported, example = example_import), ImportProblems)
+    responses(
+        (status = 200, description = "What became of each row", content(
+            (Imported = "application/json"),
+            (String = "text/event-stream"),
+        )),
+        ImportProblems
+    )
 )]
 async fn import_mfc(
     State(state): State<AppState>,
     caller: Caller,
     Query(how): Query<ImportMfc>,
+    headers: HeaderMap,
     request: Request,
-) -> Result<Written<Imported>, Problem> {
+) -> Result<Response, Problem> {
     let currency = how
         .currency
         .map(|code| code.parse::<Currency>().map_err(|_unknown| UNKNOWN_CURRENCY))
         .transpose()?
         .or(caller.user.preferred_currency);
     let file = file_of(request).await?;
+    Ok(underway::answer(&headers, |teller| brought_in(state, caller, how.dry_run, currency, file, teller))
+        .await)
+}
+
+async fn brought_in(
+    state: AppState,
+    caller: Caller,
+    dry_run: bool,
+    currency: Option<Currency>,
+    file: Vec<u8>,
+    teller: Teller,
+) -> Result<Written<Imported>, Problem> {
     let types: Vec<String> =
         figure_types::list(&state.pool).await?.into_iter().map(|one| one.code.to_string()).collect();
     let asked = mfc::Request {
         user: caller.user.id,
         file: &file,
         unmarked_currency: currency,
-        mode: if how.dry_run { Mode::DryRun } else { Mode::Append },
+        mode: if dry_run { Mode::DryRun } else { Mode::Append },
     };
-    let report = mfc::import(&state.store, &state.projections, &types, &asked, &|_progress| ()).await?;
+    let report = mfc::import(&state.store, &state.projections, &types, &asked, &|at| teller.tell(at)).await?;
     let counts = report.fates().into_iter().map(|(fate, count)| (fate.as_str(), count)).collect();
     let written = Written::done(Imported {
         dry_run: report.dry_run,

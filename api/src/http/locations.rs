@@ -22,7 +22,7 @@ use crate::{
     extract::{Command, CurrentUser, IdempotencyKey, IfMatch, Path},
     guard::fresh,
     pages::Page,
-    perform::Caller,
+    perform::{Caller, gone_since},
     problem::{self, Kind, Problem},
     problems, shown,
     state::AppState,
@@ -157,7 +157,8 @@ async fn written(
     position: Position,
 ) -> Result<Written<LocationView>, Problem> {
     state.readable(position, READS, &format!("{PLACE}/{id}")).await?;
-    Ok(found(state, caller.user.id, id).await?.at(position))
+    let found = found(state, caller.user.id, id).await;
+    Ok(found.map_err(|problem| gone_since(problem, position))?.at(position))
 }
 
 async fn found(

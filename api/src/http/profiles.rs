@@ -27,7 +27,7 @@ use crate::{
     pages::{Cursor, Limit, Offset, Page},
     problem::{self, NOT_FOUND, Problem, TOO_MANY_ATTEMPTS},
     problems,
-    shown::{DisplayTotal, FigureView, PublicNsfw, example_figure},
+    shown::{CoverView, DisplayTotal, FigureView, PublicNsfw, example_cover, example_figure},
     state::AppState,
 };
 
@@ -104,6 +104,9 @@ pub struct CardView {
     figure: FigureView,
     /// How many pieces of it there are.
     pieces: i64,
+    /// The picture of the card: what its owner pinned and shares on the latest of the pieces that has such, else what
+    /// stands for the figure; null is a placeholder. To be blurred where the figure is.
+    cover: Option<CoverView>,
 }
 
 fn example() -> Value {
@@ -116,7 +119,7 @@ fn example() -> Value {
         "achievements": [
             {"code": "pieces_owned_100", "tier": "silver", "threshold": 100, "unlocked_at": "2026-10-17T09:30:00Z"}
         ],
-        "pieces": {"items": [{"figure": example_figure(), "pieces": 1}], "next_cursor": null}
+        "pieces": {"items": [{"figure": example_figure(), "pieces": 1, "cover": example_cover()}], "next_cursor": null}
     })
 }
 
@@ -175,7 +178,11 @@ async fn read(
         Some(viewer) => Some(following::follows(&state.pool, viewer.id, owner.id).await?),
         None => None,
     };
-    let card = |card: Card| CardView { figure: FigureView::public(card.figure, nsfw), pieces: card.pieces };
+    let card = |card: Card| CardView {
+        cover: card.cover().map(Into::into),
+        figure: FigureView::public(card.figure, nsfw),
+        pieces: card.pieces,
+    };
     Ok(Json(ProfileView {
         value: value(&state, &owner, viewer.as_ref(), nsfw).await?,
         username: owner.username,

@@ -11,14 +11,13 @@ use axum::{
 use chrono::{DateTime, Utc};
 use domain::ids::ScanId;
 use operational::renders::{self, Made, Render, RenderKind};
-use projections::pictures;
+use projections::pictures::OwnedScan;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
-use workers::renders::{LEASE, again};
+use workers::renders::{LEASE, Useless, again, scan_of};
 
 use crate::{
     extract::{Body, Path, Query},
@@ -32,8 +31,6 @@ use crate::{
 
 /// Most bytes of a result.
 const RESULT_LIMIT: usize = 64 * 1024 * 1024;
-/// How many results may come in at once: each is in memory as a whole.
-static RESULTS: Semaphore = Semaphore::const_new(2);
 /// What a result may be. None of them is anything that a browser would run.
 const MEDIA_TYPES: [&str; 6] = [
     "image/webp",
@@ -166,8 +163,17 @@ fn example() -> Value {
     })
 }
 
-async fn under(state: &AppState, id: Uuid, lease: Uuid) -> Result<Render, Problem> {
-    Ok(renders::under(&state.pool, id, lease).await?.ok_or(LEASE_OVER)?)
+/// What is made under a lease, and the scan that it is made of. Where that has other frames by now, it ends here.
+async fn under(state: &AppState, id: Uuid, lease: Uuid) -> Result<(Render, OwnedScan), Problem> {
+    let render = renders::under(&state.pool, id, lease).await?.ok_or(LEASE_OVER)?;
+    match scan_of(&state.pool, ScanId(render.scan_id), render.frames.as_deref()).await {
+        Ok(scan) => Ok((render, scan)),
+        Err(Useless::Database(error)) => Err(error.into()),
+        Err(useless) => {
+            renders::fail(&state.pool, id, lease, &useless.to_string(), None).await?;
+            Err(LEASE_OVER.into())
+        }
+    }
 }
 
 /// Takes the scan that waits longest.
@@ -200,12 +206,15 @@ async fn claim(
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
         return Err(invalid("worker", "1 to 100 characters that can be seen"));
     }
-    // A scan that is gone leaves its renders to the clean-up; a worker is not bothered with them.
-    for _ in 0..10 {
-        let Some(claimed) = renders::claim(&state.pool, &kinds, name, LEASE).await? else { break };
-        let Some(scan) = pictures::scan(&state.pool, ScanId(claimed.scan_id)).await? else {
-            renders::fail(&state.pool, claimed.id, claimed.lease, "the scan is no more", None).await?;
-            continue;
+    // What is of no use any more is not anything to bother a worker with. Each of these ends here, so there is an end.
+    while let Some(claimed) = renders::claim(&state.pool, &kinds, name, LEASE).await? {
+        let scan = match scan_of(&state.pool, ScanId(claimed.scan_id), claimed.frames.as_deref()).await {
+            Ok(scan) => scan,
+            Err(Useless::Database(error)) => return Err(error.into()),
+            Err(useless) => {
+                renders::fail(&state.pool, claimed.id, claimed.lease, &useless.to_string(), None).await?;
+                continue;
+            }
         };
         let frames = (0..scan.frames.len()).map(|n| format!("/api/render-worker/{}/frames/{n}", claimed.id));
         return Ok(Json(ClaimedRender {
@@ -239,6 +248,7 @@ async fn go_on(
     Path(id): Path<Uuid>,
     Body(body): Body<GoOnBody>,
 ) -> Result<Json<GoesOn>, Problem> {
+    under(&state, id, body.lease).await?;
     let leased_until = renders::go_on(&state.pool, id, body.lease, body.progress, LEASE).await?;
     Ok(Json(GoesOn { leased_until: leased_until.ok_or(LEASE_OVER)? }))
 }
@@ -261,8 +271,7 @@ async fn frame(
     Query(Lease { lease }): Query<Lease>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let render = under(&state, id, lease).await?;
-    let scan = pictures::scan(&state.pool, ScanId(render.scan_id)).await?.ok_or(LEASE_OVER)?;
+    let (_, scan) = under(&state, id, lease).await?;
     let frame = scan.frames.get(n).ok_or(FRAME_NOT_FOUND)?;
     served::blob(&state, &headers, &frame.original, frame.media_type.as_str(), Privacy::Private).await
 }
@@ -301,7 +310,7 @@ async fn result(
     let ready = async {
         let media_type = media_type?;
         under(&state, id, lease).await?;
-        let place = RESULTS.try_acquire();
+        let place = state.results.try_acquire();
         let place = place.map_err(|_full| Problem::from(BUSY).header(header::RETRY_AFTER, 5_i64))?;
         Ok::<_, Problem>((media_type, place))
     };
@@ -313,6 +322,8 @@ async fn result(
     if content.is_empty() {
         return Err(Problem::from(INVALID_FIELD).detail("the body is empty; send the file"));
     }
+    // It may have taken long to arrive.
+    under(&state, id, lease).await?;
     let bytes = i64::try_from(content.len()).unwrap_or(i64::MAX);
     let key = state.blobs.put(content, media_type).await?;
     match renders::finish(&state.pool, id, lease, Made { key: &key, media_type, bytes }).await? {
@@ -339,7 +350,7 @@ async fn failed(
     Path(id): Path<Uuid>,
     Body(body): Body<FailBody>,
 ) -> Result<StatusCode, Problem> {
-    let render = under(&state, id, body.lease).await?;
+    let (render, _) = under(&state, id, body.lease).await?;
     let when = body.again.then(|| again(render.attempts));
     match renders::fail(&state.pool, id, body.lease, body.reason.trim(), when).await? {
         true => Ok(StatusCode::NO_CONTENT),

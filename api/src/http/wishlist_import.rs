@@ -71,9 +71,13 @@ pub fn routes() -> OpenApiRouter<AppState> {
 pub struct FromStore {
     /// The id of a store, of `GET /api/external/stores`.
     store: String,
-    /// Words; the first 25 results are taken.
+    /// Words; 25 results are taken.
     #[schema(min_length = 1, max_length = 200)]
     q: String,
+    /// How many results to pass over: `next_skip` of the request before.
+    #[serde(default)]
+    #[schema(value_type = u16, required = false, minimum = 0, maximum = 1_000, default = 0)]
+    skip: u16,
 }
 
 /// Wishes to bring in: one of the three.
@@ -124,6 +128,8 @@ pub struct WishRow {
 pub struct WishRows {
     /// How many rows had each fate.
     counts: BTreeMap<&'static str, usize>,
+    /// Of a `search`: the `skip` for the next results; null when there are no more.
+    next_skip: Option<usize>,
     /// One for each address, in the order in which they were sent.
     items: Vec<WishRow>,
 }
@@ -202,7 +208,7 @@ async fn import(
     Command { body, .. }: Command<ImportWishes>,
 ) -> Result<Written<WishRows>, Problem> {
     let gate = hides_nsfw(&caller.user) && !body.confirm_nsfw;
-    let urls = addresses(&state, &caller, body, gate).await?;
+    let (urls, next_skip) = addresses(&state, &caller, body, gate).await?;
     let questions = urls.iter().filter(|url| matches!(leads(url), Leads::ToPage(_))).count();
     state.outside.lookups.take_many(&caller.user.id, questions)?;
     if questions > 0 {
@@ -232,24 +238,24 @@ async fn import(
     for row in &rows {
         *counts.entry(row.fate).or_insert(0) += 1;
     }
-    let written = Written::done(WishRows { counts, items: rows });
+    let written = Written::done(WishRows { counts, next_skip, items: rows });
     let Some(position) = last else { return Ok(written) };
     state.readable(position, wishlist::READS, "/api/me/wishlist").await?;
     Ok(written.at(position))
 }
 
-/// The addresses that a body names.
+/// The addresses that a body names, and where a search goes on.
 async fn addresses(
     state: &AppState,
     caller: &Caller,
     body: ImportWishes,
     gate: bool,
-) -> Result<Vec<String>, Problem> {
+) -> Result<(Vec<String>, Option<usize>), Problem> {
     let too_many =
         |field| Problem::from(TOO_MANY).detail(format!("at most {MOST} in one request")).field(field);
     match (body.urls, body.text, body.search) {
         (Some(urls), None, None) if urls.len() > MOST => Err(too_many("urls")),
-        (Some(urls), None, None) => Ok(urls.into_iter().map(|url| url.trim().to_owned()).collect()),
+        (Some(urls), None, None) => Ok((urls.into_iter().map(|url| url.trim().to_owned()).collect(), None)),
         (None, Some(text), None) => {
             if text.chars().count() > LONGEST_TEXT {
                 let detail = format!("text has at most {LONGEST_TEXT} characters");
@@ -259,7 +265,7 @@ async fn addresses(
             if links.len() > MOST {
                 return Err(too_many("text"));
             }
-            Ok(links.into_iter().map(|link| link.as_str().to_owned()).collect())
+            Ok((links.into_iter().map(|link| link.as_str().to_owned()).collect(), None))
         }
         (None, None, Some(wanted)) => {
             let words = external::words(&wanted.q, "search.q")?;
@@ -267,7 +273,10 @@ async fn addresses(
             let store = Some(wanted.store.as_str());
             let found = state.outside.sources.search(words, store, Utc::now()).await?;
             let shown = found.pages.into_iter().filter(|page| !(gate && page.product.is_nsfw));
-            Ok(shown.take(MOST).map(|page| page.url.into()).collect())
+            let mut left = shown.map(|page| String::from(page.url)).skip(wanted.skip.into());
+            let batch: Vec<String> = left.by_ref().take(MOST).collect();
+            let next = left.next().map(|_more| usize::from(wanted.skip).saturating_add(batch.len()));
+            Ok((batch, next))
         }
         _ => Err(Problem::from(MISSING_FIELD).detail("send one of urls, text and search").field("urls")),
     }

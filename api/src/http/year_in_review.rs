@@ -11,7 +11,9 @@ use chrono::NaiveDate;
 use domain::ids::{PieceId, PreorderId};
 use operational::users::User;
 use projections::{
-    collection, preorders,
+    collection,
+    pictures::Eyes,
+    preorders,
     statistics::{self, Acquired, Named, Whole, Year, YearOf},
 };
 use serde::Serialize;
@@ -29,7 +31,7 @@ use crate::{
     guard::fresh,
     problem::{self, Kind, Problem},
     problems,
-    shown::{self, EntityRef, FigureView},
+    shown::{self, CoverView, EntityRef, FigureView},
     state::AppState,
 };
 
@@ -94,6 +96,8 @@ pub struct Favourite {
 pub struct SlippedView {
     preorder_id: Uuid,
     figure: Option<FigureView>,
+    /// The picture of its piece: what is pinned, else what stands for the figure; null is a placeholder.
+    cover: Option<CoverView>,
     /// How often it slipped in the year.
     slips: i64,
     /// By how many days in all.
@@ -105,6 +109,8 @@ pub struct SlippedView {
 pub struct AcquiredView {
     piece_id: Uuid,
     figure: Option<FigureView>,
+    /// What is pinned, else what stands for the figure; null is a placeholder.
+    cover: Option<CoverView>,
     /// In UTC.
     acquired_on: NaiveDate,
 }
@@ -122,9 +128,9 @@ fn example_year() -> Value {
         "favourite_series": {"id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b04", "name": "Tides of Cobalt",
             "slug": "tides-of-cobalt", "pieces": 4},
         "most_slipped": {"preorder_id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b30", "figure": shown::example_figure(),
-            "slips": 3, "days": 153},
+            "cover": shown::example_cover(), "slips": 3, "days": 153},
         "first_acquired": {"piece_id": "0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b10", "figure": shown::example_figure(),
-            "acquired_on": "2026-01-04"},
+            "cover": shown::example_cover(), "acquired_on": "2026-01-04"},
         "last_acquired": null,
         "year_before": {"pieces": 24, "spent": example_total(), "lost": example_total()}
     })
@@ -143,8 +149,9 @@ async fn acquired(
 ) -> Result<Option<AcquiredView>, Problem> {
     let Some(Acquired { piece_id, on }) = piece else { return Ok(None) };
     let found = collection::piece(&state.pool, user.id, PieceId(piece_id)).await?;
+    let cover = found.as_ref().and_then(|piece| piece.cover(Eyes::Owner)).map(Into::into);
     let figure = found.and_then(|piece| piece.figure).map(|figure| FigureView::of(figure, user));
-    Ok(Some(AcquiredView { piece_id, figure, acquired_on: on }))
+    Ok(Some(AcquiredView { piece_id, figure, cover, acquired_on: on }))
 }
 
 async fn year_of(
@@ -203,8 +210,10 @@ async fn read(
     let most_slipped = match &review.most_slipped {
         Some(most) => {
             let found = preorders::find(&state.pool, user.id, PreorderId(most.preorder_id)).await?;
+            let cover = found.as_ref().and_then(|found| found.cover(Eyes::Owner)).map(Into::into);
             let figure = found.and_then(|found| found.figure).map(|figure| FigureView::of(figure, &user));
-            Some(SlippedView { preorder_id: most.preorder_id, figure, slips: most.slips, days: most.days })
+            let (preorder_id, slips, days) = (most.preorder_id, most.slips, most.days);
+            Some(SlippedView { preorder_id, figure, cover, slips, days })
         }
         None => None,
     };

@@ -5,7 +5,7 @@ use futures::stream;
 
 use super::*;
 
-const TAKEN: Taken = Taken { field: "file", most: 3, most_bytes: 4 * 1024 * 1024 };
+const TAKEN: Taken = Taken { field: "file", most: 3, most_bytes: 4 * 1024 * 1024, full: None };
 const HEADERS: &str = "--cut\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n";
 
 async fn files(body: Body, taken: Taken) -> Files {
@@ -81,4 +81,23 @@ async fn a_body_that_is_one_file_is_bounded() {
     let request = |size: usize| Request::new(in_pieces(vec![7; size]));
     assert_eq!(whole(request(5000), 5000).await.unwrap(), vec![7; 5000]);
     assert_eq!(whole(request(5001), 5000).await.unwrap_err().code(), "body_too_large");
+}
+
+#[tokio::test]
+async fn a_body_that_stops_arriving_is_given_up() {
+    let half = stream::iter([Ok::<_, Infallible>(b"half".to_vec())]).chain(stream::pending());
+    let mut body = Body::from_stream(half).into_data_stream();
+    let refused =
+        timeout(Duration::from_secs(60), collected(&mut body, 100, Duration::from_millis(50))).await;
+    assert_eq!(refused.unwrap().unwrap_err().code(), "body_too_slow");
+}
+
+#[tokio::test]
+async fn a_form_has_no_more_files_than_there_is_room_for_and_says_that_it_is_full() {
+    const FULL: Kind = Kind::new(StatusCode::UNPROCESSABLE_ENTITY, "full", "there is no room");
+    let form = format!("{HEADERS}\r\none\r\n{HEADERS}\r\ntwo\r\n--cut--\r\n");
+    let mut files = files(Body::from(form), TAKEN.room_for(1, FULL)).await;
+    assert_eq!(files.next().await.unwrap().unwrap().content, "one");
+    assert_eq!(files.next().await.unwrap_err().code(), "full");
+    assert_eq!(TAKEN.room_for(3, FULL).full, None, "as many as a request takes anyway");
 }

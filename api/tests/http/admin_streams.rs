@@ -32,6 +32,10 @@ async fn each_event_stands_with_the_state_after_it() {
     assert_eq!(steps[1]["state"]["figure_type"], "scale");
     assert_eq!(steps[1]["version"], 2);
     assert_eq!(page["next_cursor"], Value::Null);
+    let bare = root.get(&format!("/api/admin/streams/figure/{mina}?states=false")).await.ok();
+    for (bare, step) in bare["items"].as_array().unwrap().iter().zip(steps) {
+        assert_eq!((&bare["state"], &bare["payload"]), (&Value::Null, &step["payload"]));
+    }
 }
 
 #[tokio::test]

@@ -209,6 +209,43 @@ async fn a_private_ledger_moves_to_another_data_folder_by_way_of_a_pipe() {
     assert!(server.stop(Signal::SIGTERM));
 }
 
+/// The shell of the page about operating that has these words in it.
+fn recipe(words: &str) -> String {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.into_iter().find(|block| block.contains(words)).unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_pg_dump_took_of_the_log_and_the_operational_tables_alone_is_restored_as_the_page_says() {
+    let (db, folder) = (TestDb::new().await, ScratchFolder::new());
+    if Command::new("pg_dump").arg("--version").stdout(Stdio::null()).status().is_err() {
+        println!("skipped: no pg_dump is on the path");
+        return;
+    }
+    Seed::at(&db.pool).await.figure("Harbour Pilot Mina").await;
+    succeeded(run(&db, &["rebuild"], ""));
+    let empty = TestDb::unmigrated().await;
+    let migrations = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");
+    std::os::unix::fs::symlink(migrations, folder.path().join("migrations")).unwrap();
+    let programs = Path::new(env!("CARGO_BIN_EXE_figure-ledger")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &recipe("--data-only")])
+        .envs([("PATH", path.as_str()), ("DATABASE_URL", &db.url), ("EMPTY", &empty.url)])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (mut was, mut is) = (tables(&db).await, tables(&empty).await);
+    // Both have the same migrations; when each of them ran is another matter.
+    for tables in [&mut was, &mut is] {
+        tables.remove("_sqlx_migrations");
+    }
+    assert_eq!(was, is);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_that_pg_dump_made_of_the_whole_database_is_restored_too() {
     let (db, folder) = (TestDb::new().await, ScratchFolder::new());

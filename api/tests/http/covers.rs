@@ -1,5 +1,7 @@
 //! `PUT /api/me/owned/{id}/cover`, and what stands on cards.
 
+mod elsewhere;
+
 use serde_json::{Value, json};
 
 use crate::figures::{add, id};

@@ -124,3 +124,35 @@ async fn a_receipt_sent_again_with_its_key_is_kept_once() {
     assert_eq!(keep().await, keep().await);
     assert_eq!(names(&alice.get(&place).await.ok()).len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_whose_answer_got_lost_is_answered_as_before_under_its_key_and_nobody_elses() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    let documents = place(&alice).await;
+    let piece = documents.trim_end_matches("/documents").to_owned();
+    let photo = |n| Form::new().part("file", Part::bytes(jpeg(64, 48, n)).file_name("photo.jpg"));
+    let document = send(&alice, &documents, &[("receipt.pdf", PDF)]).await.made();
+    let document = document["items"][0]["url"].as_str().unwrap().to_owned();
+    let shown = alice.send(Method::POST, &format!("{piece}/photos"), |r| r.multipart(photo(6))).await.made();
+    let shown = format!("/api/photos/{}", shown["items"][0]["id"].as_str().unwrap());
+    let frame = Form::new().part("frame", Part::bytes(jpeg(64, 48, 7)).file_name("frame.jpg"));
+    let scan = alice.send(Method::POST, &format!("{piece}/scans"), |r| r.multipart(frame)).await.made();
+    let scan = format!("/api/scans/{}", scan["id"].as_str().unwrap());
+    let bob = app.register("bob").await;
+    for (url, code) in
+        [(document, "document_not_found"), (shown, "photo_not_found"), (scan, "scan_not_found")]
+    {
+        let remove = async |client: &TestClient, key: &'static str| {
+            client.send(Method::DELETE, &url, |request| request.header("idempotency-key", key)).await
+        };
+        let key: &'static str = code;
+        let first = remove(&alice, key).await;
+        let again = remove(&alice, key).await;
+        assert_eq!(again.header("x-event-position"), first.header("x-event-position"), "{url}");
+        assert_eq!(again.ok(), first.ok());
+        remove(&alice, "another").await.refused(404, code);
+        remove(&bob, key).await.refused(404, code);
+        alice.delete(&url).await.refused(404, code);
+    }
+}

@@ -46,6 +46,7 @@ async fn without_a_database_every_answer_is_503() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
     app.state.pool.close().await;
+    app.state.lanes.close();
     for path in ["/api/me", "/api/me/owned", "/api/figures", "/api/me/activity"] {
         let answer = alice.get(path).await;
         assert!(!answer.header("retry-after").is_empty(), "{path}");
@@ -55,6 +56,20 @@ async fn without_a_database_every_answer_is_503() {
     alice.post("/api/figures", json!({"name": "Io"})).await.refused(503, "database_unavailable");
     let login = json!({"username": "alice", "password": PASSWORD});
     app.visitor().post("/api/auth/login", login).await.refused(503, "database_unavailable");
+}
+
+#[tokio::test]
+async fn what_reads_a_column_that_is_still_to_come_asks_for_patience() {
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    // As the table of an earlier release, which serves until it is rebuilt.
+    sqlx::query("ALTER TABLE cote_pieces RENAME COLUMN figure_type TO of_another_release")
+        .execute(&app.state.pool)
+        .await
+        .unwrap();
+    let answer = alice.get("/api/me/stats").await;
+    assert!(!answer.header("retry-after").is_empty());
+    answer.refused(503, "read_model_upgrading");
 }
 
 #[tokio::test]

@@ -14,11 +14,11 @@ async fn export(client: &TestClient, file: &str) -> Answer {
     answer
 }
 
-async fn backup(client: &TestClient) -> Value {
+pub async fn backup(client: &TestClient) -> Value {
     export(client, "backup.json").await.ok()
 }
 
-async fn restore(client: &TestClient, backup: &Value) -> Answer {
+pub async fn restore(client: &TestClient, backup: &Value) -> Answer {
     client.raw(Method::POST, "/api/me/import/backup", backup.to_string()).await
 }
 
@@ -92,7 +92,7 @@ async fn furnish(app: &TestApp, alice: &TestClient) {
 }
 
 /// An answer without what another account cannot have: ids, versions, times of recording.
-fn essence(value: &Value) -> Value {
+pub fn essence(value: &Value) -> Value {
     const OWN: [&str; 7] =
         ["id", "owned_item_id", "piece_id", "preorder_id", "updated_at", "next_cursor", "exported_at"];
     match value {
@@ -176,7 +176,8 @@ async fn a_backup_comes_back_in_an_empty_account_with_equal_results_and_twice_wi
     assert_eq!(
         restored,
         json!({"dry_run": false, "figures": {"new": 0, "known": 5}, "cabinets": {"new": 2, "known": 0},
-            "pieces": {"new": 6, "known": 0}, "wishes": {"new": 1, "known": 0}, "settings": true})
+            "pieces": {"new": 6, "known": 0}, "wishes": {"new": 1, "known": 0},
+            "covers": {"new": 0, "known": 0, "without_picture": 0}, "settings": true, "manga_link": null})
     );
     let year = chrono::Utc::now().format("%Y").to_string();
     for path in [
@@ -217,7 +218,7 @@ async fn a_backup_comes_back_in_an_empty_account_with_equal_results_and_twice_wi
     assert_eq!(verified.await.unwrap().iter().map(|one| one.differences).sum::<u64>(), 0);
 }
 
-async fn client_dry_run(client: &TestClient, backup: &Value) -> Value {
+pub async fn client_dry_run(client: &TestClient, backup: &Value) -> Value {
     client.raw(Method::POST, "/api/me/import/backup?dry_run=true", backup.to_string()).await.ok()
 }
 
@@ -275,10 +276,22 @@ async fn a_bad_file_is_refused_whole_and_says_where() {
     };
     for (pointer, value, field) in [
         ("/format", json!("something else"), "format"),
-        ("/version", json!(3), "version"),
+        ("/version", json!(4), "version"),
         ("/settings/nsfw_visibility", json!("perhaps"), "settings.nsfw_visibility"),
         ("/settings/time_zone", json!("Moon/Crater"), "settings.time_zone"),
         ("/settings/preferred_currency", json!("BTC"), "settings.preferred_currency"),
+        ("/notifications/digest_at", json!("25:00:00"), "notifications.digest_at"),
+        ("/notifications/quiet_from", json!("22:00:00"), "notifications.quiet_until"),
+        ("/notifications/routing", json!({"doom": []}), "notifications.routing.doom"),
+        (
+            "/notifications/routing",
+            json!({"wishlist_back_in_stock": ["pigeon"]}),
+            "notifications.routing.wishlist_back_in_stock",
+        ),
+        ("/manga_link", json!({"base_url": "ftp://a.example", "slug": "a"}), "manga_link.base_url"),
+        ("/manga_link", json!({"base_url": "https://a.example", "slug": "../a"}), "manga_link.slug"),
+        ("/pieces/0/cover", json!({"kind": "photo", "place": -1}), "pieces[0].cover.place"),
+        ("/pieces/0/cover", json!({"kind": "poster", "place": 0}), "pieces[0].cover.kind"),
         ("/pieces/0/price_amount", json!("-1"), "pieces[0].price_amount"),
         ("/pieces/0/price_amount", json!("NaN"), "pieces[0].price_amount"),
         ("/pieces/0/price_amount", json!(12.5), "pieces[0].price_amount"),

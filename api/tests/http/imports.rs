@@ -4,7 +4,7 @@ use reqwest::{Method, multipart};
 
 use super::support::TestApp;
 
-const EXPORT: &str = "ID,Title,Root,Category,Release date,Price,Scale,Barcode,Status,Count,Score,Payment date,\
+pub const EXPORT: &str = "ID,Title,Root,Category,Release date,Price,Scale,Barcode,Status,Count,Score,Payment date,\
 Shipping date,Collecting date,Price,Shop,Shipping method,Tracking number,Wishability,Note\r\n\
 901,Lumen of the Tide,Figures,Prepainted,2024-05-00,¥12800,1/7,4580590123458,Owned,2,9/10,2024-03-01,,\
 2024-06-02,EUR 99.90,Harbour Hobby,EMS,,,first one\r\n\

@@ -183,3 +183,22 @@ async fn switched_off_or_away_the_number_is_typed_by_hand() {
         alice.patch(&format!("/api/series/{slug}"), json!({"mal_id": 21})).await.ok();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_series_that_have_no_number_yet_are_listed() {
+    let app = AniList::open().await.app().await;
+    let alice = app.register("alice").await;
+    for name in ["Tides of Cobalt", "Anchor Song", "The Lighthouse Choir"] {
+        series(&alice, name).await;
+    }
+    alice.patch("/api/series/anchor-song", json!({"mal_id": 21})).await.ok();
+    let listed = async |query: &str| -> Vec<String> {
+        let page = alice.get(&format!("/api/series{query}")).await.ok();
+        let name = |one: &Value| one["name"].as_str().unwrap().to_owned();
+        page["items"].as_array().unwrap().iter().map(name).collect()
+    };
+    assert_eq!(listed("?without_mal_id=true").await, ["The Lighthouse Choir", "Tides of Cobalt"]);
+    assert_eq!(listed("?without_mal_id=true&q=tides").await, ["Tides of Cobalt"]);
+    assert_eq!(listed("?without_mal_id=false").await.len(), 3);
+    alice.get("/api/stores?without_mal_id=true").await.refused_field(422, "invalid_field", "without_mal_id");
+}

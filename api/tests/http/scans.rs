@@ -1,6 +1,15 @@
-//! Turntable scans, and what is made of them: by the server itself, and by workers outside.
+//! Turntable scans.
 
-use std::io::Cursor;
+mod renders;
+
+use std::{
+    fmt::Debug,
+    io::Cursor,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use image::{ImageFormat, Rgb, RgbImage};
 use reqwest::{
@@ -9,10 +18,10 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use tracing::{Dispatch, Event, Subscriber, field::Field, field::Visit, subscriber};
+use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt};
 
 use crate::support::{Answer, TestApp, TestClient};
-
-const TOKEN: &str = "a-token-for-workers-of-the-test";
 
 fn frame(n: u8) -> Vec<u8> {
     let mut out = Cursor::new(Vec::new());
@@ -46,16 +55,6 @@ async fn scan(client: &TestClient, frames: u8) -> Value {
 
 fn id(of: &Value) -> &str {
     of["id"].as_str().unwrap()
-}
-
-/// A worker outside.
-async fn worker(app: &TestApp, method: Method, path: &str, body: Value) -> Answer {
-    let visitor = app.visitor();
-    visitor.send(method, path, |request| request.bearer_auth(TOKEN).json(&body)).await
-}
-
-async fn make_films(app: &TestApp) -> bool {
-    app.state.renders.make_next(&CancellationToken::new()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -290,212 +289,6 @@ async fn a_scan_that_cannot_be_is_refused_before_its_frames_are_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_made_of_other_frames_is_not_there_and_what_was_made_of_these_stays() {
-    let app = TestApp::new().await;
-    let alice = app.register("alice").await;
-    let scan = scan(&alice, 2).await;
-    let path = format!("/api/scans/{}", id(&scan));
-    let ask = async || alice.post(&format!("{path}/render"), json!({"kind": "turntable"})).await;
-    let replace = async || {
-        let path = format!("{path}/frames/0");
-        let form = form([frame(5)]);
-        alice
-            .send(Method::PUT, &path, |it| it.header("idempotency-key", "frame-1").multipart(form))
-            .await
-            .ok()
-    };
-    replace().await;
-    ask().await.made();
-    assert!(make_films(&app).await);
-    let film = alice.get(&path).await.ok()["renders"][0]["url"].as_str().unwrap().to_owned();
-    assert_eq!(replace().await["renders"][0]["url"], film, "a repeated request takes nothing away");
-    // As a replacement leaves it that is cut off before it lets go of what was made.
-    let others = "UPDATE renders SET frames = repeat('0', 64)";
-    sqlx::query(others).execute(&app.db.pool).await.unwrap();
-    assert_eq!(alice.get(&path).await.ok()["renders"], json!([]));
-    alice.get(&film).await.refused(404, "not_found");
-    ask().await.made();
-    sqlx::query(others).execute(&app.db.pool).await.unwrap();
-    ask().await.made();
-    assert_eq!(alice.get(&path).await.ok()["renders"].as_array().unwrap().len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_turntable_is_made_by_the_server_and_given_to_its_owner() {
-    let app = TestApp::new().await;
-    let (alice, bob) = (app.register("alice").await, app.register("bob").await);
-    let scan = scan(&alice, 6).await;
-    let path = format!("/api/scans/{}", id(&scan));
-    let ask = async || alice.post(&format!("{path}/render"), json!({"kind": "turntable"})).await;
-    let asked = ask().await.made();
-    assert_eq!((&asked["state"], &asked["url"]), (&json!("queued"), &Value::Null));
-    assert_eq!(id(&ask().await.ok()), id(&asked), "while it is under way that is it");
-    assert!(make_films(&app).await);
-    assert!(!make_films(&app).await);
-    let done = alice.get(&path).await.ok()["renders"][0].clone();
-    assert_eq!((&done["state"], &done["progress"]), (&json!("done"), &json!(100)), "{done}");
-    let url = done["url"].as_str().unwrap();
-    let film = alice.http.get(format!("{}{url}", alice.base)).send().await.unwrap();
-    assert_eq!(film.headers()["content-type"], "image/webp");
-    let film = film.bytes().await.unwrap();
-    let frames = film.windows(4).filter(|four| four == b"ANMF").count();
-    assert_eq!(frames, 6);
-    bob.get(url).await.refused(404, "scan_not_found");
-    app.visitor().get(url).await.refused(401, "not_signed_in");
-    // Other frames: what was made of the old ones goes.
-    let replaced = sent(&alice, Method::PUT, &format!("{path}/frames/0"), form([frame(8)])).await.ok();
-    assert_eq!(replaced["renders"], json!([]));
-    alice.get(url).await.refused(404, "not_found");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_model_is_for_admins_unless_the_setting_says_everyone() {
-    let app = TestApp::new().await;
-    let (alice, admin) = (app.register("alice").await, app.register_admin("root").await);
-    let (scan_of_alice, scan_of_admin) = (scan(&alice, 1).await, scan(&admin, 1).await);
-    let ask = async |client: &TestClient, scan: &Value, kind: &str| {
-        client.post(&format!("/api/scans/{}/render", id(scan)), json!({"kind": kind})).await
-    };
-    ask(&alice, &scan_of_alice, "gsplat").await.refused(403, "gsplat_not_allowed");
-    ask(&admin, &scan_of_admin, "gsplat").await.made();
-    ask(&alice, &scan_of_alice, "turntable").await.made();
-    ask(&alice, &scan_of_alice, "hologram").await.refused_field(422, "invalid_field", "kind");
-    admin.put("/api/admin/settings/gsplat.creation_policy", json!({"value": "everyone"})).await.ok();
-    ask(&alice, &scan_of_alice, "gsplat").await.made();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_worker_claims_goes_on_and_hands_in_and_nobody_else_can() {
-    let app = TestApp::with(&[("RENDER_WORKER_TOKEN", TOKEN)]).await;
-    let admin = app.register_admin("root").await;
-    let scan = scan(&admin, 2).await;
-    let path = format!("/api/scans/{}", id(&scan));
-    let claim = json!({"kinds": ["gsplat"], "worker": "garage"});
-    let at = "/api/render-worker/claim";
-    assert_eq!(worker(&app, Method::POST, at, claim.clone()).await.status, 204);
-    admin.post(&format!("{path}/render"), json!({"kind": "gsplat"})).await.made();
-    for refused in [app.visitor(), admin.clone()] {
-        refused.post(at, claim.clone()).await.refused(401, "no_worker");
-    }
-    let wrong = app
-        .visitor()
-        .send(Method::POST, at, |it| it.bearer_auth("another-token-of-a-kind").json(&claim))
-        .await;
-    wrong.refused(401, "no_worker");
-    let job = worker(&app, Method::POST, at, claim.clone()).await.ok();
-    assert_eq!((&job["kind"], &job["attempt"]), (&json!("gsplat"), &json!(1)));
-    assert_eq!(worker(&app, Method::POST, at, claim.clone()).await.status, 204, "it is somebody's");
-    assert!(!make_films(&app).await, "the one of the server makes no models");
-    let (job_id, lease) = (id(&job).to_owned(), job["lease"].as_str().unwrap().to_owned());
-    let below = format!("/api/render-worker/{job_id}");
-    let frame = format!("{}?lease={lease}", job["frames"][1].as_str().unwrap());
-    let http = reqwest::Client::new();
-    let got = http.get(format!("{}{frame}", admin.base)).bearer_auth(TOKEN).send().await.unwrap();
-    assert_eq!((got.status().as_u16(), &got.headers()["content-type"]), (200, &"image/png".parse().unwrap()));
-    app.visitor().get(&frame).await.refused(401, "no_worker");
-    let beat = json!({"lease": lease, "progress": 40});
-    worker(&app, Method::POST, &format!("{below}/heartbeat"), beat).await.ok();
-    let other = json!({"lease": uuid::Uuid::nil(), "progress": 90});
-    worker(&app, Method::POST, &format!("{below}/heartbeat"), other).await.refused(409, "lease_over");
-    let seen = admin.get(&path).await.ok()["renders"][0].clone();
-    assert_eq!((&seen["state"], &seen["progress"]), (&json!("running"), &json!(40)));
-    let hand_in = async |lease: &str, media_type: &'static str| {
-        let path = format!("{below}/result?lease={lease}");
-        app.visitor()
-            .send(Method::PUT, &path, |it| {
-                it.bearer_auth(TOKEN).header("content-type", media_type).body("ply and so on")
-            })
-            .await
-    };
-    hand_in(&lease, "text/html").await.refused_field(422, "invalid_field", "Content-Type");
-    hand_in(&uuid::Uuid::nil().to_string(), "application/x-ply").await.refused(409, "lease_over");
-    assert_eq!(hand_in(&lease, "application/x-ply").await.status, 204);
-    hand_in(&lease, "application/x-ply").await.refused(409, "lease_over");
-    let done = admin.get(&path).await.ok()["renders"][0].clone();
-    let answer = admin.get(done["url"].as_str().unwrap()).await;
-    assert_eq!((answer.header("content-type"), answer.text.as_str()), ("application/x-ply", "ply and so on"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_left_lying_is_tried_again_three_times_and_then_told_to_admins() {
-    let app = TestApp::with(&[("RENDER_WORKER_TOKEN", TOKEN)]).await;
-    let (admin, alice) = (app.register_admin("root").await, app.register("alice").await);
-    let scan = scan(&admin, 1).await;
-    let asked =
-        admin.post(&format!("/api/scans/{}/render", id(&scan)), json!({"kind": "gsplat"})).await.made();
-    let claim = || {
-        worker(&app, Method::POST, "/api/render-worker/claim", json!({"kinds": ["gsplat"], "worker": "w"}))
-    };
-    let first = claim().await.ok();
-    // It is switched off without a word.
-    let late = "UPDATE renders SET leased_until = now() - interval '1 second', due_at = now()";
-    sqlx::query(late).execute(&app.db.pool).await.unwrap();
-    let second = claim().await.ok();
-    assert_eq!((id(&second), &second["attempt"]), (id(&first), &json!(2)));
-    let below = format!("/api/render-worker/{}", id(&first));
-    let old = json!({"lease": first["lease"], "progress": 50});
-    worker(&app, Method::POST, &format!("{below}/heartbeat"), old).await.refused(409, "lease_over");
-    let gives_up = json!({"lease": second["lease"], "reason": "out of memory", "again": true});
-    assert_eq!(worker(&app, Method::POST, &format!("{below}/failed"), gives_up).await.status, 204);
-    assert_eq!(claim().await.status, 204, "it rests for a while");
-    sqlx::query("UPDATE renders SET due_at = now()").execute(&app.db.pool).await.unwrap();
-    let third = claim().await.ok();
-    sqlx::query(late).execute(&app.db.pool).await.unwrap();
-    assert_eq!((&third["attempt"], claim().await.status.as_u16()), (&json!(3), 204));
-    alice.get("/api/admin/renders").await.refused(403, "admin_only");
-    let dead = admin.get("/api/admin/renders?state=dead").await.ok()["items"][0].clone();
-    assert_eq!((id(&dead), &dead["worker"]), (id(&asked), &json!("w")));
-    let outcome = dead["outcome"].as_str().unwrap();
-    assert!(outcome.contains("out of memory") && outcome.contains("cut off"), "{outcome}");
-    let retry = format!("/api/admin/renders/{}/retry", id(&dead));
-    alice.post(&retry, json!({})).await.refused(403, "admin_only");
-    assert_eq!(admin.post(&retry, json!({})).await.ok()["state"], "queued");
-    admin.post(&retry, json!({})).await.refused(409, "render_not_dead");
-    assert_eq!(claim().await.ok()["attempt"], 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_deleted_scan_leaves_is_collected_and_nothing_else() {
-    let app = TestApp::new().await;
-    let (alice, admin) = (app.register("alice").await, app.register_admin("root").await);
-    let (gone, kept) = (scan(&alice, 2).await, scan(&admin, 3).await);
-    for (client, scan) in [(&alice, &gone), (&admin, &kept)] {
-        client.post(&format!("/api/scans/{}/render", id(scan)), json!({"kind": "turntable"})).await.made();
-        assert!(make_films(&app).await);
-    }
-    // Frames of alice's that admin's scan has, too, stay with it.
-    alice.delete(&format!("/api/scans/{}", id(&gone))).await.ok();
-    for _ in 0..2 {
-        let later = "UPDATE blobs SET leased_until = leased_until - interval '3 days', \
-                     unnamed_since = unnamed_since - interval '3 days'";
-        sqlx::query(later).execute(&app.db.pool).await.unwrap();
-        admin.post("/api/admin/jobs/scan_cleanup/run", json!({})).await;
-        database::testing::eventually("the run ends", async || {
-            let job = admin.get("/api/admin/jobs/scan_cleanup").await.ok();
-            let run = &job["runs"][0];
-            assert_ne!(run["state"], "failed", "{run}");
-            run["state"] == "succeeded"
-        })
-        .await;
-    }
-    let seen = admin.get(&format!("/api/scans/{}", id(&kept))).await.ok();
-    for n in 0..3 {
-        let url = seen["frames"][n]["url"].as_str().unwrap();
-        for size in ["", "?size=320", "?size=960"] {
-            let got = admin.http.get(format!("{}{url}{size}", admin.base)).send().await.unwrap();
-            assert_eq!(got.status(), 200, "frame {n}{size}");
-        }
-    }
-    let film = seen["renders"][0]["url"].as_str().unwrap();
-    assert_eq!(admin.http.get(format!("{}{film}", admin.base)).send().await.unwrap().status(), 200);
-    let named: i64 = app
-        .scalar("SELECT count(DISTINCT key) FROM (SELECT unnest(blob_keys) AS key FROM scans UNION SELECT blob_key FROM renders) AS n")
-        .await;
-    let stored: i64 = app.scalar("SELECT count(*) FROM blobs").await;
-    assert_eq!(stored, named, "what nothing names is gone");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn too_many_uploads_at_once_are_told_to_come_again() {
     let app = TestApp::new().await;
     let alice = app.register("alice").await;
@@ -506,4 +299,60 @@ async fn too_many_uploads_at_once_are_told_to_come_again() {
     answer.refused(503, "busy");
     drop(held);
     sent(&alice, Method::POST, &path, form([frame(0)])).await.made();
+}
+
+/// Counts the statements about renders that are sent from its thread.
+#[derive(Clone, Default)]
+struct Statements(Arc<AtomicUsize>);
+
+#[derive(Default)]
+struct Names(bool);
+
+impl Visit for Names {
+    fn record_debug(&mut self, _field: &Field, value: &dyn Debug) {
+        self.0 |= format!("{value:?}").contains("renders");
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let mut names = Names::default();
+        event.record(&mut names);
+        if event.metadata().target() == "sqlx::query" && names.0 {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_made_of_all_scans_of_a_piece_is_looked_up_at_once() {
+    let statements = Statements::default();
+    let _counting = subscriber::set_default(tracing_subscriber::registry().with(statements.clone()));
+    // With a single one, whichever thread comes to a place first decides for all whether that is listened to.
+    let _another = Dispatch::new(tracing_subscriber::registry());
+    let app = TestApp::new().await;
+    let alice = app.register("alice").await;
+    let path = format!("/api/me/owned/{}/scans", piece(&alice).await);
+    let mut scans = Vec::new();
+    for n in 0..4 {
+        let scan = sent(&alice, Method::POST, &path, form([frame(n), frame(9)])).await.made();
+        if n != 2 {
+            alice
+                .post(&format!("/api/scans/{}/render", id(&scan)), json!({"kind": "turntable"}))
+                .await
+                .made();
+            assert!(app.state.renders.make_next(&CancellationToken::new()).await.unwrap());
+        }
+        scans.push(scan);
+    }
+    let before = statements.0.load(Ordering::Relaxed);
+    assert!(before > 0, "they are seen here");
+    let listed = alice.get(&path).await.ok();
+    assert_eq!(statements.0.load(Ordering::Relaxed) - before, 1);
+    for (n, (listed, made)) in listed["items"].as_array().unwrap().iter().zip(&scans).enumerate() {
+        assert_eq!(id(listed), id(made));
+        let renders = listed["renders"].as_array().unwrap();
+        assert_eq!(renders.len(), usize::from(n != 2), "{listed}");
+        assert!(renders.iter().all(|render| render["scan_id"] == made["id"] && render["state"] == "done"));
+    }
 }

@@ -1,5 +1,8 @@
 use chrono::{Datelike, Utc};
-use domain::{commands::CatalogueFigure, money::Currency};
+use domain::{
+    commands::{CatalogueFigure, EditFigure},
+    money::Currency,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -201,6 +204,71 @@ async fn insights_take_the_collection_apart() {
         .map(|b| b["pieces"].as_i64().unwrap())
         .collect();
     assert_eq!(counts, [1, 2, 0, 0, 0, 0, 0, 1], "{}", insights["prices"]);
+}
+
+#[tokio::test]
+async fn makers_and_series_are_counted_as_they_are_called_now_and_each_figure_once() {
+    let app = TestApp::new().await;
+    let (alice, boss) = (app.register("alice").await, app.register_admin("boss").await);
+    let of = |series: &[&str]| series.iter().map(|name| name.parse().unwrap()).collect::<Vec<_>>();
+    let crossing = run(
+        &app,
+        None,
+        CatalogueFigure {
+            manufacturer: Some("Harbor".parse().unwrap()),
+            series: of(&["Tides", "Tydes", "Anchors"]),
+            ..plain("Mina and Rin")
+        },
+    )
+    .await
+    .figure_id;
+    let single = run(
+        &app,
+        None,
+        CatalogueFigure {
+            manufacturer: Some("Harbour".parse().unwrap()),
+            series: of(&["Tydes"]),
+            ..plain("Mina")
+        },
+    )
+    .await
+    .figure_id;
+    let late = run(&app, None, plain("Rin")).await.figure_id;
+    for figure in [crossing, crossing, single, late] {
+        own(&alice, &figure.to_string(), json!({})).await;
+    }
+    let edited = EditFigure {
+        series: Some(of(&["Anchors"])),
+        manufacturer: Some(Some("Harbour".parse().unwrap())),
+        figure_type: Some("prize".parse().unwrap()),
+        ..EditFigure::of(late)
+    };
+    run(&app, None, edited).await;
+    for (kind, loser, winner) in [("series", "tydes", "tides"), ("manufacturers", "harbor", "harbour")] {
+        boss.post(&format!("/api/{kind}/{loser}/merge"), json!({"into": winner})).await.ok();
+    }
+    app.folded(app.state.store.head().await.unwrap()).await;
+    let insights = alice.get("/api/me/stats/insights").await.ok();
+    let named = |list: &Value| {
+        let one = |one: &Value| (one["of"]["name"].clone(), one["pieces"].as_i64().unwrap());
+        list.as_array().unwrap().iter().map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(named(&insights["series"]), [(json!("Anchors"), 3), (json!("Tides"), 3)]);
+    assert_eq!(named(&insights["makers"]), [(json!("Harbour"), 4)]);
+    assert_eq!(insights["types"], json!([{"name": "scale", "pieces": 3}, {"name": "prize", "pieces": 1}]));
+    let stats = alice.get("/api/me/stats").await.ok();
+    let counted = &stats["counters"];
+    assert_eq!(
+        [&counted["figures"], &counted["types"], &counted["makers"], &counted["series"]],
+        [3, 2, 1, 2].map(|n| json!(n)).each_ref()
+    );
+    let complete: Vec<_> = stats["series"].as_array().unwrap().iter().collect();
+    assert_eq!(complete.len(), 2);
+    for one in complete {
+        assert_eq!((&one["owned"], &one["figures"]), (&json!(2), &json!(2)), "{one}");
+    }
+    let verified = app.state.projections.verify(&["cote"], |_| (), |_, difference| panic!("{difference:?}"));
+    assert_eq!(verified.await.unwrap().iter().map(|one| one.differences).sum::<u64>(), 0);
 }
 
 #[tokio::test]

@@ -28,6 +28,9 @@ use crate::seed::Seed;
 /// The password of everybody that [`TestApp::register`] makes.
 pub const PASSWORD: &str = "correct horse battery";
 
+/// Where files are stored instead of in the data folder; see `scripts/on-s3.sh`.
+const TEST_S3: &str = "TEST_S3";
+
 pub struct TestApp {
     pub state: AppState,
     pub db: TestDb,
@@ -60,6 +63,16 @@ impl TestApp {
         let data = std::env::temp_dir().join(format!("figure-ledger-test-{}", Uuid::now_v7()));
         let mut all =
             HashMap::from([("RATE_LIMIT_ENABLED", "false"), ("FIGURE_LEDGER_DATA", data.to_str().unwrap())]);
+        let (s3, prefix) = (std::env::var(TEST_S3).ok(), Uuid::now_v7().to_string());
+        if let Some(endpoint) = &s3 {
+            all.extend([
+                ("S3_ENDPOINT", endpoint.as_str()),
+                ("S3_BUCKET", "figures"),
+                ("S3_ACCESS_KEY_ID", "ledger"),
+                ("S3_SECRET_ACCESS_KEY", "a-very-secret-access-key"),
+                ("S3_PREFIX", &prefix),
+            ]);
+        }
         all.extend(variables.iter().copied());
         let config = Config::from_lookup(|name| all.get(name).map(|value| (*value).to_owned())).unwrap();
         let db = TestDb::new().await;

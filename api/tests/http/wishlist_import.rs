@@ -148,6 +148,32 @@ async fn twenty_five_rows_are_the_most_and_one_way_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_comes_in_batches_of_twenty_five_to_its_end() {
+    let letters = |n: usize| "abcdefghijklmnopqrstuvwxyz"[n % 26..=n % 26].repeat(12);
+    let products: Vec<Value> = (0..60).map(|n| page(n, &format!("Lantern No. {n} {}", letters(n)))).collect();
+    let (app, _market) = shops(&products).await;
+    let alice = app.register("alice").await;
+    let mut batches = Vec::new();
+    let mut skip = json!(0);
+    while skip.is_number() {
+        let search = json!({"store": "harbour", "q": "lantern", "skip": skip});
+        let told = import(&alice, json!({"search": search})).await.ok();
+        let fates = fates(&told);
+        assert!(fates.iter().all(|fate| *fate == "created"), "{told}");
+        batches.push(fates.len());
+        assert!(batches.len() < 10, "it never ends");
+        skip = told["next_skip"].clone();
+    }
+    assert_eq!(batches, [25, 25, 10]);
+    let beyond = json!({"search": {"store": "harbour", "q": "lantern", "skip": 60}});
+    let told = import(&alice, beyond).await.ok();
+    assert_eq!((fates(&told).len(), &told["next_skip"]), (0, &Value::Null));
+    import(&alice, json!({"search": {"store": "harbour", "q": "lantern", "skip": -1}}))
+        .await
+        .refused(422, "invalid_field");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nsfw_pages_are_wished_by_those_who_hide_them_only_when_they_say_so() {
     let mut adult = page(2, "Maris: Night");
     adult["is_nsfw"] = json!(true);

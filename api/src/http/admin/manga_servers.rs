@@ -2,7 +2,10 @@
 
 use axum::{Json, extract::State};
 use chrono::Utc;
-use operational::manga_servers::{self, Counted, Origin, Reason, ServerName, Status, Verdict};
+use operational::{
+    manga_servers::{self, Counted, Origin, Reason, ServerName, Status, Verdict},
+    manga_tellings,
+};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -112,7 +115,12 @@ async fn review(
     verdict: &Verdict,
 ) -> Result<Written<AdminServerView>, Problem> {
     let reviewed = manga_servers::review(&state.pool, id, verdict, admin.id, Utc::now()).await;
-    Ok(Written::done(reviewed.map_err(refused)?.into()))
+    let reviewed = reviewed.map_err(refused)?;
+    // The first of those who linked it are told at once. The review stands, and others are told soon, in any case.
+    if let Err(error) = manga_tellings::tell_some(&state.pool, Utc::now()).await {
+        tracing::warn!(%error, "those who linked a manga server are told later");
+    }
+    Ok(Written::done(reviewed.into()))
 }
 
 /// Approves a MangaCollector server.

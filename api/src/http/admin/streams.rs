@@ -44,8 +44,12 @@ pub struct ShowStream {
     /// `next_cursor` of the page before.
     #[param(value_type = Option<String>)]
     cursor: Option<Cursor<i64>>,
-    /// Show this version alone, from 1, and how it differs from the one before. `limit` and `cursor` do not
-    /// matter then.
+    /// Whether to show the state after each event, which is folded for it; without, the events alone come faster.
+    #[serde(default = "yes")]
+    #[param(required = false, default = true)]
+    states: bool,
+    /// Show this version alone, from 1, and how it differs from the one before. `limit`, `cursor`
+    /// and `states` do not matter then.
     #[param(value_type = Option<i64>, minimum = 1)]
     at: Option<i64>,
 }
@@ -79,9 +83,14 @@ pub struct StreamStep {
     /// The event.
     #[serde(flatten)]
     event: EventView,
-    /// What decisions are made on after it; null from the first event on that this release cannot read.
+    /// What decisions are made on after it; null from the first event on that this release cannot read, and where
+    /// `states` is false.
     #[schema(value_type = Option<Object>)]
     state: Option<Box<RawValue>>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 fn example_step() -> Value {
@@ -126,7 +135,7 @@ async fn show(
     if events.is_empty() && after == Version::NONE {
         return Err(NOT_FOUND.into());
     }
-    let mut now = state_after(&state, &stream, after).await?;
+    let mut now = if query.states { state_after(&state, &stream, after).await? } else { None };
     let (mut steps, mut bytes, mut more) = (Vec::new(), 0_usize, false);
     for event in events {
         if steps.len() == query.limit.get() || bytes > MOST_BYTES {

@@ -1,10 +1,10 @@
 //! The backup, a page at a time.
 
 use chrono::{SubsecRound, Utc};
-use operational::users::User;
+use operational::{manga_links, notification_settings, notification_subscriptions, users::User};
 use projections::backup::{
     self,
-    format::{BackupPiece, BackupSettings, FORMAT, VERSION},
+    format::{BackupMangaLink, BackupNotifications, BackupPiece, BackupSettings, FORMAT, VERSION},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -39,6 +39,27 @@ fn settings(user: &User) -> BackupSettings {
     }
 }
 
+/// When and how they want to be told. Where to is left out: addresses and keys are secrets.
+async fn notifications(reader: &Reader) -> Result<BackupNotifications, Problem> {
+    let chosen = notification_settings::of_user(&reader.pool, reader.id()).await?;
+    let mut told = BackupNotifications {
+        quiet_from: chosen.quiet_from,
+        quiet_until: chosen.quiet_until,
+        digest_at: chosen.digest_at,
+        ..BackupNotifications::default()
+    };
+    for (kind, channel) in notification_subscriptions::of_user(&reader.pool, reader.id()).await? {
+        let channels = told.routing.entry(kind.as_str().to_owned()).or_default();
+        channels.insert(channel.as_str().to_owned());
+    }
+    Ok(told)
+}
+
+async fn manga_link(reader: &Reader) -> Result<Option<BackupMangaLink>, Problem> {
+    let link = manga_links::of(&reader.pool, reader.id()).await?;
+    Ok(link.map(|link| BackupMangaLink { base_url: link.server.base_url, slug: link.slug.to_string() }))
+}
+
 /// Rows on lines of their own; the first of a list has no comma before it.
 fn lines<T: Serialize>(rows: &[T], begins: bool) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
@@ -54,10 +75,16 @@ async fn step(reader: Reader, at: At) -> Result<(Vec<u8>, Option<At>), Problem> 
     match at {
         At::Head => {
             let exported_at = json!(Utc::now().trunc_subsecs(6));
+            let (told, shelf) = (notifications(&reader).await?, manga_link(&reader).await?);
+            let left_out = backup::left_out(pool, user).await?;
             let head = format!(
-                "{{\"format\":{},\"version\":{VERSION},\"exported_at\":{exported_at},\n\"settings\":{},\n\"figures\":[",
+                "{{\"format\":{},\"version\":{VERSION},\"exported_at\":{exported_at},\n\"settings\":{},\n\
+                 \"notifications\":{},\n\"manga_link\":{},\n\"left_out\":{},\n\"figures\":[",
                 json!(FORMAT),
                 json!(settings(&reader.user)),
+                json!(told),
+                json!(shelf),
+                json!(left_out),
             );
             Ok((head.into_bytes(), Some(At::Figures(None))))
         }

@@ -34,7 +34,7 @@ use crate::{
 use sheets::{Kind as Form, Sheet};
 
 /// The read models that exports are read from.
-const READS: &[&str] = &["collection", "preorders", "figures", "entities"];
+const READS: &[&str] = &["collection", "preorders", "figures", "entities", "pictures"];
 /// How many rows are read at once.
 const PAGE: i64 = 500;
 
@@ -154,9 +154,10 @@ async fn sheet(
 
 /// Everything one has, as one file.
 ///
-/// For whoever is signed in. Settings, cabinets, pieces with their pre-orders and how their dates slipped, wishes, and
-/// the catalogue entries that these name, each on a line of its own; `X-Row-Count` says how many lines. All of it is of
-/// the moment at which it was asked for. `POST /api/me/import/backup` restores it, here or on another server.
+/// For whoever is signed in. Settings, the link to a manga shelf, cabinets, pieces with their pinned covers, their
+/// pre-orders and how their dates slipped, wishes, and the catalogue entries that these name, each on a line of its own;
+/// `X-Row-Count` says how many lines. Pictures are not in it, nor anything secret. All of it is of the moment at which it
+/// was asked for. `POST /api/me/import/backup` restores it, here or on another server.
 #[utoipa::path(
     get,
     path = "/api/me/export/backup.json",

@@ -12,12 +12,14 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    config::PublicUrl,
     extract::{Path, Query},
     http::stats::yes_or_no,
     problem::{
         self, INVALID_FIELD, MALFORMED_QUERY, NOT_FOUND, Problem, TOO_MANY_ATTEMPTS, UNKNOWN_PARAMETER,
     },
     problems,
+    shown::CoverView,
     state::AppState,
 };
 
@@ -55,7 +57,7 @@ pub struct WithNsfw {
 
 /// The figures of a series.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = FiguresByMal, example = json!({"mal_id": 21, "count": 1, "figures": [{"name": "Harbour Pilot Mina", "slug": "harbour-pilot-mina-1c0e4b02", "figure_type": "scale", "image": null}]}))]
+#[schema(as = FiguresByMal, example = json!({"mal_id": 21, "count": 1, "figures": [{"name": "Harbour Pilot Mina", "slug": "harbour-pilot-mina-1c0e4b02", "figure_type": "scale", "image": "https://figures.example/api/figure-photos/0198b6a0-5c1e-7f00-9a3b-2f6d1c0e4b41?size=960"}]}))]
 pub struct FiguresByMal {
     /// The number on MyAnimeList that was asked for.
     mal_id: i64,
@@ -71,13 +73,16 @@ pub struct OpenFigureView {
     name: String,
     slug: String,
     figure_type: String,
-    /// The address of its maker's own picture.
+    /// The picture of its card, at most 960 pixels a side: the catalogue's photo that stands for it, else the maker's
+    /// own; of an NSFW figure the maker's own, since the catalogue's need an account. Null is a placeholder. Where the
+    /// operator has not said under which address this server is reached, it is relative to the one that was asked.
     image: Option<String>,
 }
 
-impl From<OpenFigure> for OpenFigureView {
-    fn from(figure: OpenFigure) -> Self {
-        let OpenFigure { name, slug, figure_type, image } = figure;
+impl OpenFigureView {
+    fn of(figure: OpenFigure, base: Option<&PublicUrl>) -> Self {
+        let OpenFigure { name, slug, figure_type, cover } = figure;
+        let image = cover.map(|cover| CoverView::from(cover).elsewhere(base));
         Self { name, slug, figure_type, image }
     }
 }
@@ -111,7 +116,8 @@ async fn by_mal(
         return Err(NOT_FOUND.into());
     }
     let (count, figures) = queries::by_mal_id(&state.pool, mal_id, query.nsfw, MOST_FIGURES).await?;
-    let figures = figures.into_iter().map(OpenFigureView::from).collect();
+    let base = state.config.public_url.as_ref();
+    let figures = figures.into_iter().map(|figure| OpenFigureView::of(figure, base)).collect();
     let body = serde_json::to_vec(&FiguresByMal { mal_id, count, figures }).map_err(Problem::internal)?;
     let digest = Sha256::digest(&body);
     let tag: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();

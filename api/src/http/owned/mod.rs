@@ -10,12 +10,7 @@ mod views;
 use std::{fmt::Display, str::FromStr};
 
 use axum::middleware::from_fn_with_state;
-use domain::{
-    collection::Cost,
-    ids::{PieceId, UserId},
-    refusal::Code,
-    stream::Position,
-};
+use domain::{collection::Cost, ids::PieceId, refusal::Code, stream::Position};
 use projections::collection::{self, ListError, Piece};
 use serde::{Deserialize, Deserializer};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -188,11 +183,16 @@ pub(super) async fn written(
     position: Position,
 ) -> Result<Piece, Problem> {
     state.readable(position, READS, &place_of(id.uuid())).await?;
-    find(state, caller.user.id, id).await
-}
-
-async fn find(state: &AppState, user: UserId, id: PieceId) -> Result<Piece, Problem> {
-    Ok(collection::piece(&state.pool, user, id).await?.ok_or(PIECE_NOT_FOUND)?)
+    let mut lane = state.lanes.take().await?;
+    let found = collection::piece_now(lane.connection()?, caller.user.id, id).await;
+    match lane.back(found)? {
+        Some(piece) => Ok(piece),
+        None => {
+            let left = as_of::left_by(state, caller.user.id, position).await?;
+            let piece = collection::piece(left.reading(&state.pool), caller.user.id, id).await?;
+            Ok(piece.ok_or(PIECE_NOT_FOUND)?)
+        }
+    }
 }
 
 async fn done(

@@ -10,73 +10,131 @@ use domain::{
     commands::{AddFigurePhotos, ChangeFigurePhotos},
     figure::PhotoCommand,
     ids::{FigureId, PhotoId},
-    picture::BlobKey,
+    picture::{BlobKey, MOST_PHOTOS_OF_A_FIGURE, MOST_PHOTOS_OF_A_FIGURE_BY_ONE, Picture},
     stream::Position,
 };
 use operational::users::User;
 use projections::{
-    figures::queries::find_id,
-    pictures::{self, CataloguePhoto},
+    figures::queries,
+    pictures::{self, CataloguePhoto, Thumb},
 };
 use uuid::Uuid;
 
 use super::{
     super::{entities::eyes, owned::Deleted},
-    ActProblems, AddProblems, FIGURE_NOT_FOUND, ListPhotos, ListProblems, NSFW_NOT_SHOWN, OrderProblems,
-    PHOTO_NOT_FOUND, PhotoOrder, READS, ReplaceProblems, ServePicture, ServeProblems, UploadForm, file_of,
-    gate, picture, pictures as pictures_of, shows_nsfw,
+    ActProblems, AddProblems, FIGURE_NOT_FOUND, ListPhotos, ListProblems, OrderProblems, PHOTO_NOT_FOUND,
+    PhotoOrder, ReplaceProblems, ServePicture, ServeProblems, UploadForm, file_of, gallery,
+    gallery::Gallery,
+    gate, shows_nsfw,
     views::{FigurePhotoView, Photos, PhotosOpened},
 };
 use crate::{
     answer::Written,
-    extract::{Command, IdempotencyKey, IfMatch, MaybeUser, Path, Query},
-    perform::Caller,
+    extract::{Command, Idempotency, IdempotencyKey, IfMatch, MaybeUser, Path, Query},
+    perform::{Caller, Performed},
     problem::{NOT_SIGNED_IN, Problem},
     served::{self, Privacy},
     state::AppState,
-    uploads,
 };
 
 /// A figure, by the id that it has now.
-struct Found {
+struct OfFigure {
     id: FigureId,
     is_nsfw: bool,
+    created_by: Option<Uuid>,
 }
 
-async fn figure(state: &AppState, id: &str, viewer: Option<&User>) -> Result<Found, Problem> {
+async fn figure(state: &AppState, id: &str, viewer: Option<&User>) -> Result<OfFigure, Problem> {
     let eyes = viewer.map(eyes).unwrap_or_default();
-    let found = projections::figures::queries::find(&state.pool, id, eyes).await?.ok_or(FIGURE_NOT_FOUND)?;
-    Ok(Found { id: FigureId(found.card.id), is_nsfw: found.card.is_nsfw })
-}
-
-fn place_of(figure: FigureId) -> String {
-    format!("/api/figures/{figure}/photos")
-}
-
-async fn all(
-    state: &AppState,
-    figure: FigureId,
-    viewer: Option<&User>,
-) -> Result<Vec<FigurePhotoView>, Problem> {
-    let photos = pictures::figure_photos(&state.pool, figure).await?;
-    Ok(photos.into_iter().map(|photo| FigurePhotoView::of(photo, viewer)).collect())
+    let found = queries::find(&state.pool, id, eyes).await?.ok_or(FIGURE_NOT_FOUND)?;
+    let (id, is_nsfw) = (FigureId(found.card.id), found.card.is_nsfw);
+    Ok(OfFigure { id, is_nsfw, created_by: found.created_by })
 }
 
 async fn photo(state: &AppState, id: Uuid) -> Result<CataloguePhoto, Problem> {
     Ok(pictures::catalogue_photo(&state.pool, PhotoId(id)).await?.ok_or(PHOTO_NOT_FOUND)?)
 }
 
-/// The photo that a write left, once it can be read.
-async fn written(
-    state: &AppState,
-    caller: &Caller,
-    id: Uuid,
-    position: Position,
-) -> Result<Written<FigurePhotoView>, Problem> {
-    state.readable(position, READS, &format!("/api/figure-photos/{id}")).await?;
-    let photo = photo(state, id).await?;
-    let version = photo.thumb.picture.original;
-    Ok(Written::done(FigurePhotoView::of(photo, Some(&caller.user))).version(version).at(position))
+impl Gallery for OfFigure {
+    type Photo = CataloguePhoto;
+    type View = FigurePhotoView;
+    type Change = PhotoCommand;
+    type Command = ChangeFigurePhotos;
+
+    const PHOTOS: &'static str = "/api/figure-photos";
+
+    async fn find(state: &AppState, _user: &User, id: Uuid) -> Result<(CataloguePhoto, Self), Problem> {
+        let photo = photo(state, id).await?;
+        let (id, is_nsfw) = (FigureId(photo.figure_id), photo.is_nsfw);
+        let gallery = Self { id, is_nsfw, created_by: photo.figure_by };
+        Ok((photo, gallery))
+    }
+
+    fn place(&self) -> String {
+        format!("/api/figures/{}/photos", self.id)
+    }
+
+    fn is_nsfw(&self) -> bool {
+        self.is_nsfw
+    }
+
+    async fn photos(&self, state: &AppState) -> sqlx::Result<Vec<CataloguePhoto>> {
+        pictures::figure_photos(&state.pool, self.id).await
+    }
+
+    fn room(&self, photos: &[CataloguePhoto], user: &User) -> usize {
+        let me = Some(user.id.uuid());
+        let left = MOST_PHOTOS_OF_A_FIGURE.saturating_sub(photos.len());
+        if user.is_admin || self.created_by == me {
+            return left;
+        }
+        let mine = photos.iter().filter(|photo| photo.added_by == me).count();
+        left.min(MOST_PHOTOS_OF_A_FIGURE_BY_ONE.saturating_sub(mine))
+    }
+
+    async fn add(
+        &self,
+        state: &AppState,
+        caller: &Caller,
+        idempotency: Option<Idempotency>,
+        pictures: Vec<Picture>,
+    ) -> Result<Performed<Vec<PhotoId>>, Problem> {
+        let shows_nsfw = shows_nsfw(&caller.user);
+        let command = AddFigurePhotos { figure_id: self.id, pictures, shows_nsfw };
+        state.perform(caller, idempotency, &command).await
+    }
+
+    async fn change(
+        &self,
+        state: &AppState,
+        caller: &Caller,
+        idempotency: Option<Idempotency>,
+        change: PhotoCommand,
+    ) -> Result<Position, Problem> {
+        let shows_nsfw = shows_nsfw(&caller.user);
+        let command = ChangeFigurePhotos { figure_id: self.id, change, shows_nsfw };
+        Ok(state.perform(caller, idempotency, &command).await?.position)
+    }
+
+    fn ordered(ids: Vec<PhotoId>) -> PhotoCommand {
+        PhotoCommand::Order(ids)
+    }
+
+    fn replaced(photo_id: PhotoId, expected: Option<BlobKey>, picture: Picture) -> PhotoCommand {
+        PhotoCommand::Replace { photo_id, expected, picture }
+    }
+
+    fn removed(photo_id: PhotoId, expected: Option<BlobKey>) -> PhotoCommand {
+        PhotoCommand::Remove { photo_id, expected }
+    }
+
+    fn thumb(photo: &CataloguePhoto) -> &Thumb {
+        &photo.thumb
+    }
+
+    fn view(photo: CataloguePhoto, viewer: Option<&User>) -> FigurePhotoView {
+        FigurePhotoView::of(photo, viewer)
+    }
 }
 
 /// The photos of a figure.
@@ -101,7 +159,7 @@ pub(super) async fn list(
     if figure.is_nsfw && viewer.is_none() {
         return Err(NOT_SIGNED_IN.into());
     }
-    let photos = all(&state, figure.id, viewer.as_ref()).await?;
+    let photos = gallery::all(&state, &figure, viewer.as_ref()).await?;
     Ok(Json(PhotosOpened::of(photos, figure.is_nsfw, viewer.as_ref(), query.confirm_nsfw)))
 }
 
@@ -127,25 +185,8 @@ pub(super) async fn add(
     IdempotencyKey(key): IdempotencyKey,
     request: Request,
 ) -> Result<Written<Photos<FigurePhotoView>>, Problem> {
-    let figure = match figure(&state, &id, Some(&caller.user)).await {
-        Ok(figure) if figure.is_nsfw && !shows_nsfw(&caller.user) => Err(NSFW_NOT_SHOWN.into()),
-        found => found,
-    };
-    let figure = match figure {
-        Ok(figure) => figure,
-        Err(problem) => return Err(uploads::turned_away(request, problem).await),
-    };
-    let pictures = pictures_of(&state, request).await?;
-    let idempotency = uploads::recognised(key, &pictures);
-    let shows_nsfw = shows_nsfw(&caller.user);
-    let command = AddFigurePhotos { figure_id: figure.id, pictures, shows_nsfw };
-    let done = state.perform(&caller, idempotency, &command).await?;
-    let place = place_of(figure.id);
-    state.readable(done.position, READS, &place).await?;
-    let mut all = pictures::figure_photos(&state.pool, figure.id).await?;
-    all.retain(|photo| done.answer.contains(&PhotoId(photo.thumb.id)));
-    let items = all.into_iter().map(|photo| FigurePhotoView::of(photo, Some(&caller.user))).collect();
-    Ok(Written::created(Photos { items }, place).at(done.position))
+    let figure = figure(&state, &id, Some(&caller.user)).await;
+    gallery::add(&state, &caller, figure, key, request).await
 }
 
 /// Puts the photos of a figure into an order.
@@ -167,13 +208,8 @@ pub(super) async fn order(
     Path(id): Path<String>,
     Command { body, idempotency }: Command<PhotoOrder>,
 ) -> Result<Written<Photos<FigurePhotoView>>, Problem> {
-    let figure_id = find_id(&state.pool, &id).await?.map(FigureId).ok_or(FIGURE_NOT_FOUND)?;
-    let change = PhotoCommand::Order(body.ids.into_iter().map(PhotoId).collect());
-    let command = ChangeFigurePhotos { figure_id, change, shows_nsfw: shows_nsfw(&caller.user) };
-    let done = state.perform(&caller, idempotency, &command).await?;
-    state.readable(done.position, READS, &place_of(figure_id)).await?;
-    let items = all(&state, done.answer, Some(&caller.user)).await?;
-    Ok(Written::done(Photos { items }).at(done.position))
+    let figure = figure(&state, &id, Some(&caller.user)).await?;
+    gallery::order(&state, &caller, figure, idempotency, body.ids).await
 }
 
 /// A photo of the catalogue.
@@ -232,19 +268,7 @@ pub(super) async fn replace(
     IdempotencyKey(key): IdempotencyKey,
     request: Request,
 ) -> Result<Written<FigurePhotoView>, Problem> {
-    let found = match photo(&state, id).await {
-        Ok(photo) if photo.is_nsfw && !shows_nsfw(&caller.user) => Err(NSFW_NOT_SHOWN.into()),
-        found => found,
-    };
-    let found = match found {
-        Ok(photo) => photo,
-        Err(problem) => return Err(uploads::turned_away(request, problem).await),
-    };
-    let picture = picture(&state, request).await?;
-    let idempotency = uploads::recognised(key, std::slice::from_ref(&picture));
-    let change = PhotoCommand::Replace { photo_id: PhotoId(id), expected, picture };
-    let position = tell(&state, &caller, idempotency, &found, change).await?;
-    written(&state, &caller, id, position).await
+    gallery::replace::<OfFigure>(&state, &caller, id, expected, key, request).await
 }
 
 /// Removes a photo of the catalogue.
@@ -267,11 +291,7 @@ pub(super) async fn remove(
     IfMatch(expected): IfMatch<BlobKey>,
     IdempotencyKey(idempotency): IdempotencyKey,
 ) -> Result<Written<Deleted>, Problem> {
-    let found = photo(&state, id).await?;
-    let change = PhotoCommand::Remove { photo_id: PhotoId(id), expected };
-    let position = tell(&state, &caller, idempotency, &found, change).await?;
-    state.readable(position, READS, &place_of(FigureId(found.figure_id))).await?;
-    Ok(Written::done(Deleted { id, deleted: true }).at(position))
+    gallery::remove::<OfFigure>(&state, &caller, id, expected, idempotency).await
 }
 
 /// Lets a photo stand for its figure.
@@ -291,19 +311,6 @@ pub(super) async fn make_primary(
     Path(id): Path<Uuid>,
     IdempotencyKey(idempotency): IdempotencyKey,
 ) -> Result<Written<FigurePhotoView>, Problem> {
-    let found = photo(&state, id).await?;
-    let position = tell(&state, &caller, idempotency, &found, PhotoCommand::MakePrimary(PhotoId(id))).await?;
-    written(&state, &caller, id, position).await
-}
-
-async fn tell(
-    state: &AppState,
-    caller: &Caller,
-    idempotency: Option<crate::extract::Idempotency>,
-    photo: &CataloguePhoto,
-    change: PhotoCommand,
-) -> Result<Position, Problem> {
-    let figure_id = FigureId(photo.figure_id);
-    let command = ChangeFigurePhotos { figure_id, change, shows_nsfw: shows_nsfw(&caller.user) };
-    Ok(state.perform(caller, idempotency, &command).await?.position)
+    let primary = PhotoCommand::MakePrimary(PhotoId(id));
+    gallery::change::<OfFigure>(&state, &caller, id, idempotency, primary).await
 }

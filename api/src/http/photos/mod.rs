@@ -3,12 +3,13 @@
 
 mod catalogue;
 mod cover;
+mod gallery;
 mod own;
 mod views;
 
 pub(super) use self::{own::may_see, views::PhotosOpened};
 
-use axum::{extract::Request, middleware::from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use domain::{
     picture::{BlobKey, ImageType, Picture},
     refusal::Code,
@@ -25,7 +26,7 @@ use crate::{
     problems,
     shown::hides_nsfw,
     state::AppState,
-    uploads::{self, Taken},
+    uploads,
 };
 use axum::http::StatusCode;
 
@@ -221,15 +222,4 @@ pub(super) fn gate(is_nsfw: bool, viewer: &User, confirmed: bool) -> Result<(), 
         true => Err(NSFW_GATE.into()),
         false => Ok(()),
     }
-}
-
-/// The pictures of a form.
-async fn pictures(state: &AppState, request: Request) -> Result<Vec<Picture>, Problem> {
-    uploads::pictures(state, request, Taken::pictures(FIELD, MOST_AT_ONCE)).await
-}
-
-/// The one picture of a form.
-async fn picture(state: &AppState, request: Request) -> Result<Picture, Problem> {
-    let pictures = uploads::pictures(state, request, Taken::pictures(FIELD, 1)).await?;
-    pictures.into_iter().next().ok_or_else(|| problem::MISSING_FIELD.into())
 }

@@ -10,13 +10,13 @@ use domain::{
     collection::PictureCommand,
     commands::{AddPhotos, ChangePictures},
     ids::{PhotoId, PieceId, UserId},
-    picture::BlobKey,
+    picture::{BlobKey, MOST_PHOTOS_OF_A_PIECE, Picture},
     stream::Position,
 };
 use operational::users::{self, User};
 use projections::{
-    collection::{self, Piece},
-    pictures::{self, OwnedPhoto},
+    collection,
+    pictures::{self, OwnedPhoto, Thumb},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -24,20 +24,20 @@ use uuid::Uuid;
 
 use super::{
     super::owned::{Deleted, PIECE_NOT_FOUND},
-    ActOwnProblems, AddOwnProblems, ListOwnProblems, ListPhotos, NSFW_NOT_SHOWN, OrderOwnProblems,
-    PHOTO_NOT_FOUND, PhotoOrder, READS, ReplaceOwnProblems, ServePicture, ServeProblems, ShareProblems,
-    UploadForm, file_of, gate, picture, pictures as pictures_of, shows_nsfw,
+    ActOwnProblems, AddOwnProblems, ListOwnProblems, ListPhotos, OrderOwnProblems, PHOTO_NOT_FOUND,
+    PhotoOrder, ReplaceOwnProblems, ServePicture, ServeProblems, ShareProblems, UploadForm, file_of, gallery,
+    gallery::Gallery,
+    gate, shows_nsfw,
     views::{PhotoView, Photos, PhotosOpened},
 };
 use crate::{
     answer::Written,
     extract::{Command, CurrentUser, Idempotency, IdempotencyKey, IfMatch, MaybeUser, Path, Query},
-    perform::Caller,
+    perform::{Caller, Performed},
     problem::{Kind, Problem},
     served::{self, Privacy},
     shown::PublicNsfw,
     state::AppState,
-    uploads,
 };
 
 /// Whether others see a picture.
@@ -47,53 +47,93 @@ pub struct Sharing {
     shared: bool,
 }
 
-fn place_of(piece: PieceId) -> String {
-    format!("/api/me/owned/{piece}/photos")
+/// A piece of somebody's own.
+struct OfPiece {
+    id: PieceId,
+    owner: UserId,
+    is_nsfw: bool,
 }
 
-/// A piece of one's own.
-async fn piece(state: &AppState, user: UserId, id: Uuid) -> Result<Piece, Problem> {
-    Ok(collection::piece(&state.pool, user, PieceId(id)).await?.ok_or(PIECE_NOT_FOUND)?)
+async fn piece(state: &AppState, user: &User, id: Uuid) -> Result<OfPiece, Problem> {
+    let piece = collection::piece(&state.pool, user.id, PieceId(id)).await?.ok_or(PIECE_NOT_FOUND)?;
+    let is_nsfw = piece.figure.is_some_and(|figure| figure.is_nsfw);
+    Ok(OfPiece { id: PieceId(id), owner: user.id, is_nsfw })
 }
 
-fn is_nsfw(piece: &Piece) -> bool {
-    piece.figure.as_ref().is_some_and(|figure| figure.is_nsfw)
-}
+impl Gallery for OfPiece {
+    type Photo = OwnedPhoto;
+    type View = PhotoView;
+    type Change = PictureCommand;
+    type Command = ChangePictures;
 
-/// A photo of one's own.
-async fn photo(state: &AppState, user: UserId, id: Uuid) -> Result<OwnedPhoto, Problem> {
-    let photo = pictures::photo(&state.pool, PhotoId(id)).await?;
-    Ok(photo.filter(|photo| photo.user_id == user.uuid()).ok_or(PHOTO_NOT_FOUND)?)
-}
+    const PHOTOS: &'static str = "/api/photos";
 
-async fn all(state: &AppState, user: UserId, piece: PieceId) -> Result<Vec<PhotoView>, Problem> {
-    let photos = pictures::photos(&state.pool, user, piece).await?;
-    Ok(photos.into_iter().map(PhotoView::from).collect())
-}
+    async fn find(state: &AppState, user: &User, id: Uuid) -> Result<(OwnedPhoto, Self), Problem> {
+        let photo = pictures::photo(&state.pool, PhotoId(id)).await?;
+        let photo = photo.filter(|photo| photo.user_id == user.id.uuid()).ok_or(PHOTO_NOT_FOUND)?;
+        let gallery = Self { id: PieceId(photo.piece_id), owner: user.id, is_nsfw: photo.is_nsfw };
+        Ok((photo, gallery))
+    }
 
-/// The photo that a write left, once it can be read.
-async fn written(
-    state: &AppState,
-    caller: &Caller,
-    id: Uuid,
-    position: Position,
-) -> Result<Written<PhotoView>, Problem> {
-    state.readable(position, READS, &format!("/api/photos/{id}")).await?;
-    let photo = photo(state, caller.user.id, id).await?;
-    let version = photo.thumb.picture.original;
-    Ok(Written::done(photo.into()).version(version).at(position))
-}
+    fn place(&self) -> String {
+        format!("/api/me/owned/{}/photos", self.id)
+    }
 
-async fn tell(
-    state: &AppState,
-    caller: &Caller,
-    idempotency: Option<Idempotency>,
-    piece: Uuid,
-    change: PictureCommand,
-) -> Result<Position, Problem> {
-    let shows_nsfw = shows_nsfw(&caller.user);
-    let command = ChangePictures { user_id: caller.user.id, piece_id: PieceId(piece), change, shows_nsfw };
-    Ok(state.perform(caller, idempotency, &command).await?.position)
+    fn is_nsfw(&self) -> bool {
+        self.is_nsfw
+    }
+
+    async fn photos(&self, state: &AppState) -> sqlx::Result<Vec<OwnedPhoto>> {
+        pictures::photos(&state.pool, self.owner, self.id).await
+    }
+
+    fn room(&self, photos: &[OwnedPhoto], _user: &User) -> usize {
+        MOST_PHOTOS_OF_A_PIECE.saturating_sub(photos.len())
+    }
+
+    async fn add(
+        &self,
+        state: &AppState,
+        caller: &Caller,
+        idempotency: Option<Idempotency>,
+        pictures: Vec<Picture>,
+    ) -> Result<Performed<Vec<PhotoId>>, Problem> {
+        let shows_nsfw = shows_nsfw(&caller.user);
+        let command = AddPhotos { user_id: self.owner, piece_id: self.id, pictures, shows_nsfw };
+        state.perform(caller, idempotency, &command).await
+    }
+
+    async fn change(
+        &self,
+        state: &AppState,
+        caller: &Caller,
+        idempotency: Option<Idempotency>,
+        change: PictureCommand,
+    ) -> Result<Position, Problem> {
+        let shows_nsfw = shows_nsfw(&caller.user);
+        let command = ChangePictures { user_id: self.owner, piece_id: self.id, change, shows_nsfw };
+        Ok(state.perform(caller, idempotency, &command).await?.position)
+    }
+
+    fn ordered(ids: Vec<PhotoId>) -> PictureCommand {
+        PictureCommand::OrderPhotos(ids)
+    }
+
+    fn replaced(photo_id: PhotoId, expected: Option<BlobKey>, picture: Picture) -> PictureCommand {
+        PictureCommand::ReplacePhoto { photo_id, expected, picture }
+    }
+
+    fn removed(photo_id: PhotoId, expected: Option<BlobKey>) -> PictureCommand {
+        PictureCommand::RemovePhoto { photo_id, expected }
+    }
+
+    fn thumb(photo: &OwnedPhoto) -> &Thumb {
+        &photo.thumb
+    }
+
+    fn view(photo: OwnedPhoto, _viewer: Option<&User>) -> PhotoView {
+        photo.into()
+    }
 }
 
 /// The photos of a piece.
@@ -115,9 +155,9 @@ pub(super) async fn list(
     Path(id): Path<Uuid>,
     Query(query): Query<ListPhotos>,
 ) -> Result<Json<PhotosOpened<PhotoView>>, Problem> {
-    let piece = piece(&state, user.id, id).await?;
-    let photos = all(&state, user.id, PieceId(id)).await?;
-    Ok(Json(PhotosOpened::of(photos, is_nsfw(&piece), Some(&user), query.confirm_nsfw)))
+    let piece = piece(&state, &user, id).await?;
+    let photos = gallery::all(&state, &piece, Some(&user)).await?;
+    Ok(Json(PhotosOpened::of(photos, piece.is_nsfw, Some(&user), query.confirm_nsfw)))
 }
 
 /// Adds photos to a piece.
@@ -142,24 +182,8 @@ pub(super) async fn add(
     IdempotencyKey(key): IdempotencyKey,
     request: Request,
 ) -> Result<Written<Photos<PhotoView>>, Problem> {
-    let refused = match piece(&state, caller.user.id, id).await {
-        Ok(piece) if is_nsfw(&piece) && !shows_nsfw(&caller.user) => Some(NSFW_NOT_SHOWN.into()),
-        Ok(_) => None,
-        Err(problem) => Some(problem),
-    };
-    if let Some(problem) = refused {
-        return Err(uploads::turned_away(request, problem).await);
-    }
-    let pictures = pictures_of(&state, request).await?;
-    let idempotency = uploads::recognised(key, &pictures);
-    let (user_id, piece_id) = (caller.user.id, PieceId(id));
-    let command = AddPhotos { user_id, piece_id, pictures, shows_nsfw: shows_nsfw(&caller.user) };
-    let done = state.perform(&caller, idempotency, &command).await?;
-    state.readable(done.position, READS, &place_of(piece_id)).await?;
-    let mut all = pictures::photos(&state.pool, user_id, piece_id).await?;
-    all.retain(|photo| done.answer.contains(&PhotoId(photo.thumb.id)));
-    let items = all.into_iter().map(PhotoView::from).collect();
-    Ok(Written::created(Photos { items }, place_of(piece_id)).at(done.position))
+    let piece = piece(&state, &caller.user, id).await;
+    gallery::add(&state, &caller, piece, key, request).await
 }
 
 /// Puts the photos of a piece into an order.
@@ -181,11 +205,8 @@ pub(super) async fn order(
     Path(id): Path<Uuid>,
     Command { body, idempotency }: Command<PhotoOrder>,
 ) -> Result<Written<Photos<PhotoView>>, Problem> {
-    let change = PictureCommand::OrderPhotos(body.ids.into_iter().map(PhotoId).collect());
-    let position = tell(&state, &caller, idempotency, id, change).await?;
-    state.readable(position, READS, &place_of(PieceId(id))).await?;
-    let items = all(&state, caller.user.id, PieceId(id)).await?;
-    Ok(Written::done(Photos { items }).at(position))
+    let piece = piece(&state, &caller.user, id).await?;
+    gallery::order(&state, &caller, piece, idempotency, body.ids).await
 }
 
 /// Who may see the bytes of a picture of a piece: its owner, who is asked first where they hide such; and where it
@@ -272,19 +293,7 @@ pub(super) async fn replace(
     IdempotencyKey(key): IdempotencyKey,
     request: Request,
 ) -> Result<Written<PhotoView>, Problem> {
-    let found = match photo(&state, caller.user.id, id).await {
-        Ok(photo) if photo.is_nsfw && !shows_nsfw(&caller.user) => Err(NSFW_NOT_SHOWN.into()),
-        found => found,
-    };
-    let found = match found {
-        Ok(photo) => photo,
-        Err(problem) => return Err(uploads::turned_away(request, problem).await),
-    };
-    let picture = picture(&state, request).await?;
-    let idempotency = uploads::recognised(key, std::slice::from_ref(&picture));
-    let change = PictureCommand::ReplacePhoto { photo_id: PhotoId(id), expected, picture };
-    let position = tell(&state, &caller, idempotency, found.piece_id, change).await?;
-    written(&state, &caller, id, position).await
+    gallery::replace::<OfPiece>(&state, &caller, id, expected, key, request).await
 }
 
 /// Removes a photo of a piece.
@@ -307,11 +316,7 @@ pub(super) async fn remove(
     IfMatch(expected): IfMatch<BlobKey>,
     IdempotencyKey(idempotency): IdempotencyKey,
 ) -> Result<Written<Deleted>, Problem> {
-    let found = photo(&state, caller.user.id, id).await?;
-    let change = PictureCommand::RemovePhoto { photo_id: PhotoId(id), expected };
-    let position = tell(&state, &caller, idempotency, found.piece_id, change).await?;
-    state.readable(position, READS, &place_of(PieceId(found.piece_id))).await?;
-    Ok(Written::done(Deleted { id, deleted: true }).at(position))
+    gallery::remove::<OfPiece>(&state, &caller, id, expected, idempotency).await
 }
 
 /// Says whether others see a photo as the cover of its piece.
@@ -334,8 +339,6 @@ pub(super) async fn share(
     Path(id): Path<Uuid>,
     Command { body, idempotency }: Command<Sharing>,
 ) -> Result<Written<PhotoView>, Problem> {
-    let found = photo(&state, caller.user.id, id).await?;
-    let change = PictureCommand::SharePhoto { photo_id: PhotoId(id), shared: body.shared };
-    let position = tell(&state, &caller, idempotency, found.piece_id, change).await?;
-    written(&state, &caller, id, position).await
+    let sharing = PictureCommand::SharePhoto { photo_id: PhotoId(id), shared: body.shared };
+    gallery::change::<OfPiece>(&state, &caller, id, idempotency, sharing).await
 }

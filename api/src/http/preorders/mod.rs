@@ -168,23 +168,30 @@ fn place_of(id: PreorderId) -> String {
     format!("{PLACE}/{id}")
 }
 
-/// The pre-order as it reads, with its version.
-async fn detail(
+/// The pre-order that a write left at a position, with its version.
+async fn written(
     state: &AppState,
     viewer: &User,
     id: PreorderId,
+    position: Position,
 ) -> Result<(PreorderDetail, PieceVersion), Problem> {
-    detail_in(&Scene::now(), state, viewer, id).await
+    state.readable(position, READS, &place_of(id)).await?;
+    if let Some(found) = detail(&Scene::now(), state, viewer, id).await? {
+        return Ok(found);
+    }
+    let left = as_of::left_by(state, viewer.id, position).await?;
+    Ok(detail(&left, state, viewer, id).await?.ok_or(PREORDER_NOT_FOUND)?)
 }
 
-async fn detail_in(
+/// The pre-order as it reads, with its version.
+async fn detail(
     scene: &Scene,
     state: &AppState,
     viewer: &User,
     id: PreorderId,
-) -> Result<(PreorderDetail, PieceVersion), Problem> {
+) -> Result<Option<(PreorderDetail, PieceVersion)>, Problem> {
     let from = scene.reading(&state.pool);
-    let found = preorders::find(from, viewer.id, id).await?.ok_or(PREORDER_NOT_FOUND)?;
+    let Some(found) = preorders::find(from, viewer.id, id).await? else { return Ok(None) };
     let version = PieceVersion { piece: found.piece.version, preorder: Version(found.preorder.version) };
     let earlier = preorders::chapters_of(from, &found.preorder).await?;
     let chapters = std::iter::once(&found.preorder).chain(earlier.iter().map(|(row, _)| row));
@@ -195,7 +202,7 @@ async fn detail_in(
         earlier_chapters: earlier.into_iter().map(|(row, store)| Chapter::of(row, store, today)).collect(),
         losses,
     };
-    Ok((detail, version))
+    Ok(Some((detail, version)))
 }
 
 /// Runs a command on the piece of a pre-order, for which only the current chapter's id speaks.
@@ -229,8 +236,7 @@ async fn acted(
     id: PreorderId,
     position: Position,
 ) -> Result<Written<PreorderDetail>, Problem> {
-    state.readable(position, READS, &place_of(id)).await?;
-    let (detail, version) = detail(state, &caller.user, id).await?;
+    let (detail, version) = written(state, &caller.user, id, position).await?;
     Ok(Written::done(detail).version(version).at(position))
 }
 
@@ -241,8 +247,6 @@ async fn made(
     id: PreorderId,
     position: Position,
 ) -> Result<Written<PreorderDetail>, Problem> {
-    let place = place_of(id);
-    state.readable(position, READS, &place).await?;
-    let (detail, version) = detail(state, &caller.user, id).await?;
-    Ok(Written::created(detail, place).version(version).at(position))
+    let (detail, version) = written(state, &caller.user, id, position).await?;
+    Ok(Written::created(detail, place_of(id)).version(version).at(position))
 }

@@ -12,7 +12,7 @@ use super::{
     super::as_of::{self, AtTime, OpenAt, PageAsOf, ThingAsOf},
     BreakdownProblems, HistoryProblems, ListProblems, PREORDER_NOT_FOUND, ReadProblems,
     bodies::{ListHistory, ListPreorders},
-    detail_in,
+    detail,
     views::{BreakdownView, DateChangeView, PreorderDetail, PreorderView},
 };
 use crate::{
@@ -94,7 +94,8 @@ pub(super) async fn read(
     Query(query): Query<OpenAt>,
 ) -> Result<Written<ThingAsOf<Gated<PreorderDetail>>>, Problem> {
     let scene = as_of::scene(&state, user.id, query.as_of.as_deref()).await?;
-    let (detail, version) = detail_in(&scene, &state, &user, PreorderId(id)).await?;
+    let found = detail(&scene, &state, &user, PreorderId(id)).await?;
+    let (detail, version) = found.ok_or(PREORDER_NOT_FOUND)?;
     let nsfw = detail.preorder.nsfw();
     let opened = Gated::of(detail, nsfw, &user, query.confirm_nsfw);
     Ok(ThingAsOf::written(opened, version, &scene))

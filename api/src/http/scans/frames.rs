@@ -70,7 +70,8 @@ pub(super) async fn show(
     served::blob(&state, &headers, &key, media_type, Privacy::Private).await
 }
 
-/// The scan that a write left, once it can be read; what was made of frames that it has not any more is gone.
+/// The scan that a write left, once it can be read; what was made of frames that it has not any more is gone, and what
+/// was to be made of them is called off.
 async fn replaced(
     state: &AppState,
     caller: &Caller,
@@ -78,14 +79,15 @@ async fn replaced(
     position: Position,
 ) -> Result<Written<ScanView>, Problem> {
     state.readable(position, READS, &place(ScanId(id))).await?;
+    workers::renders::replaced(&state.pool, ScanId(id)).await?;
     let scan = own(state, &caller.user, id).await?;
-    operational::renders::drop_of_others(&state.pool, ScanId(id), &digest(&scan)).await?;
     Ok(Written::done(view(state, scan).await?).at(position))
 }
 
 /// Puts other frames in place of all of a scan's.
 ///
-/// For whoever is signed in, their own scans alone. As for a new scan; what was made of the old frames goes.
+/// For whoever is signed in, their own scans alone. As for a new scan; what was made of the old frames goes, and what was
+/// to be made of them is called off: `renders` says so.
 #[utoipa::path(
     put,
     path = "/api/scans/{id}/frames",
@@ -116,7 +118,8 @@ pub(super) async fn replace_all(
 
 /// Puts another picture in place of one frame.
 ///
-/// For whoever is signed in, their own scans alone. What was made of the old frames goes.
+/// For whoever is signed in, their own scans alone. What was made of the old frames goes, and what was to be made of them
+/// is called off: `renders` says so.
 #[utoipa::path(
     put,
     path = "/api/scans/{id}/frames/{n}",

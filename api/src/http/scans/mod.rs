@@ -39,7 +39,7 @@ use crate::{
     extract::{Command, CurrentUser, IdempotencyKey, Path, Query},
     gated::Gated,
     guard::fresh,
-    perform::Caller,
+    perform::{Caller, gone_since},
     problem::{self, Kind, Problem},
     problems,
     state::AppState,
@@ -145,10 +145,21 @@ async fn own_to_replace(state: &AppState, user: &User, id: Uuid) -> Result<Owned
     }
 }
 
+async fn views(state: &AppState, scans: Vec<OwnedScan>) -> Result<Vec<ScanView>, Problem> {
+    let ids: Vec<ScanId> = scans.iter().map(|scan| ScanId(scan.id)).collect();
+    let mut made = operational::renders::of_scans(&state.pool, &ids).await?;
+    let view = |scan: OwnedScan| {
+        let frames = digest(&scan);
+        let mut made = made.remove(&ScanId(scan.id)).unwrap_or_default();
+        made.retain(|render| render.is_shown_of(&frames));
+        ScanView::of(scan, made)
+    };
+    Ok(scans.into_iter().map(view).collect())
+}
+
 async fn view(state: &AppState, scan: OwnedScan) -> Result<ScanView, Problem> {
-    let mut made = operational::renders::of_scan(&state.pool, ScanId(scan.id)).await?;
-    made.retain(|render| render.is_of(&digest(&scan)));
-    Ok(ScanView::of(scan, made))
+    let view = views(state, vec![scan]).await?.pop();
+    Ok(view.ok_or(SCAN_NOT_FOUND)?)
 }
 
 async fn written(
@@ -158,7 +169,7 @@ async fn written(
     position: Position,
 ) -> Result<Written<ScanView>, Problem> {
     state.readable(position, READS, &place(id)).await?;
-    let scan = own(state, user, id.uuid()).await?;
+    let scan = own(state, user, id.uuid()).await.map_err(|problem| gone_since(problem, position))?;
     Ok(Written::done(view(state, scan).await?).at(position))
 }
 
@@ -200,10 +211,8 @@ async fn list(
 ) -> Result<Json<PhotosOpened<ScanView>>, Problem> {
     let piece = collection::piece(&state.pool, user.id, PieceId(id)).await?.ok_or(PIECE_NOT_FOUND)?;
     let is_nsfw = piece.figure.is_some_and(|figure| figure.is_nsfw);
-    let mut items = Vec::new();
-    for scan in pictures::scans(&state.pool, user.id, PieceId(id)).await? {
-        items.push(view(&state, scan).await?);
-    }
+    let scans = pictures::scans(&state.pool, user.id, PieceId(id)).await?;
+    let items = views(&state, scans).await?;
     Ok(Json(PhotosOpened::of(items, is_nsfw, Some(&user), query.confirm_nsfw)))
 }
 
@@ -332,7 +341,14 @@ async fn remove(
     Path(id): Path<Uuid>,
     IdempotencyKey(idempotency): IdempotencyKey,
 ) -> Result<Written<RemovedScan>, Problem> {
-    let scan = own(&state, &caller.user, id).await?;
+    let scan = match own(&state, &caller.user, id).await {
+        Err(problem) if problem.code() == SCAN_NOT_FOUND.code() => {
+            let before = state.performed_before::<ChangePictures>(&caller, idempotency).await?;
+            let position = before.ok_or(problem)?.position;
+            return Ok(Written::done(RemovedScan { id, deleted: true }).at(position));
+        }
+        found => found?,
+    };
     let position =
         change(&state, &caller, &scan, idempotency, PictureCommand::RemoveScan(ScanId(id))).await?;
     operational::renders::drop_scan(&state.pool, ScanId(id)).await?;

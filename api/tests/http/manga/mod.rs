@@ -94,21 +94,21 @@ async fn at_home(more: &[(&str, &str)]) -> TestApp {
     TestApp::with(&variables).await
 }
 
-async fn proposed(client: &TestClient, url: &str) -> String {
+pub async fn proposed(client: &TestClient, url: &str) -> String {
     let server = client.post("/api/manga/servers", json!({"base_url": url})).await.made();
     assert_eq!(server["status"], "pending");
     server["id"].as_str().unwrap().to_owned()
 }
 
-async fn approve(root: &TestClient, id: &str) -> Value {
+pub async fn approve(root: &TestClient, id: &str) -> Value {
     root.post(&format!("/api/admin/manga-servers/{id}/approve"), json!({})).await.ok()
 }
 
-async fn revoke(root: &TestClient, id: &str, reason: &str) -> Value {
+pub async fn revoke(root: &TestClient, id: &str, reason: &str) -> Value {
     root.post(&format!("/api/admin/manga-servers/{id}/revoke"), json!({"reason": reason})).await.ok()
 }
 
-async fn link(client: &TestClient, server: &str, slug: &str) -> Value {
+pub async fn link(client: &TestClient, server: &str, slug: &str) -> Value {
     client.put("/api/me/manga-link", json!({"server_id": server, "slug": slug})).await.ok()
 }
 

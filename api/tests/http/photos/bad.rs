@@ -52,9 +52,12 @@ async fn a_picture_is_told_by_its_bytes_and_not_by_what_it_is_called() {
     let honest = part(png(16, 16, 1), "mina.exe", "application/x-msdownload");
     let made = alice.send(Method::POST, &place, |request| request.multipart(honest)).await.made();
     assert!(made["items"][0]["media_type"].as_str().unwrap().starts_with("image/"));
-    let posing = part(b"<html><script>alert(1)</script>".to_vec(), "mina.png", "image/png");
-    let refused = alice.send(Method::POST, &place, |request| request.multipart(posing)).await;
-    refused.refused_field(422, "not_a_picture", "file[0]");
+    let svg = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>".to_vec();
+    for posing in [b"<html><script>alert(1)</script>".to_vec(), svg] {
+        let posing = part(posing, "mina.png", "image/png");
+        let refused = alice.send(Method::POST, &place, |request| request.multipart(posing)).await;
+        refused.refused_field(422, "not_a_picture", "file[0]");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
