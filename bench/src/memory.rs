@@ -23,6 +23,8 @@ const DATABASE: &str = "bench_memory";
 const PEOPLE: usize = 1_000;
 const PIECES: usize = 100;
 const CLIENTS: usize = 16;
+/// The allocator gives back what the start needed and nothing else does after ten seconds.
+const AT_REST_AFTER: Duration = Duration::from_secs(20);
 
 #[allow(clippy::cast_precision_loss)]
 fn megabytes(bytes: u64) -> f64 {
@@ -81,7 +83,7 @@ impl Scenario for Memory {
         progress.at("memory: the server at rest");
         let site = Site::open(ground, DATABASE).await?;
         site.settle(ground, DATABASE).await?;
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        tokio::time::sleep(AT_REST_AFTER).await;
         let at_rest = megabytes(site.memory()?);
         progress.at("memory: a thousand people at work");
         let (people, cookies) = (Arc::new(people), Arc::new(cookies));

@@ -130,7 +130,7 @@ impl Scenario for Queries {
                 what: "one stream in admin",
                 who: admin,
                 questions: vec![(
-                    format!("/api/admin/streams/collection/{other}?limit=50"),
+                    format!("/api/admin/streams/collection/{other}?limit=50&states=false"),
                     Bare::Stream(other),
                 )],
             },

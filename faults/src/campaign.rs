@@ -3,13 +3,15 @@
 use crate::beside;
 use crate::checks::{self, Acknowledged, Others};
 use crate::client::{Address, Person};
-use crate::generator::{Catalogue, Generator, NONSENSE, Role, Shared};
+use crate::generator::{Catalogue, Generator, Role, Shared};
 use crate::history::{self, Seen};
+use crate::judge::judge;
 use crate::load::{Client, Tally, keep_asking, people};
 use crate::market::Market;
 use crate::notifications;
 use crate::report::Report;
 use crate::server::{Program, Server, Started};
+use crate::uploads::{self, Keeper, Uploads};
 use anyhow::{Context, ensure};
 use database::testing::TestDb;
 use projections::engine::Projections;
@@ -24,7 +26,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
 /// Every named point at which the program can die.
@@ -43,11 +45,20 @@ pub const POINTS: &[&str] = &[
     "erasure.before_finish",
     "policies.before_commit",
     "policies.after_commit",
+    "blobs.after_lease",
+    "blobs.after_file",
+    "cleanup.after_condemn",
+    "cleanup.before_file",
+    "cleanup.after_file",
 ];
 /// Those on the way of a rebuild, which somebody has to ask for.
 const REBUILD: &str = "rebuild.";
 /// Those on the way of an erasure, likewise.
 const ERASURE: &str = "erasure.";
+/// Those on the way of an upload, which is passed less often than others.
+const UPLOAD: &str = "blobs.";
+/// Those on the way of the cleanup of files, which an admin asks for.
+const CLEANUP: &str = "cleanup.";
 /// How much somebody does before they ask to be erased.
 const REQUESTS_BEFORE_LEAVING: u32 = 12;
 /// After so many requests a point that was not reached is given up.
@@ -55,7 +66,7 @@ const REQUESTS_PER_FAULT: u64 = 150;
 /// Requests before the first fault and after the last.
 const REQUESTS_IN_PEACE: u64 = 100;
 /// How long a fault may take.
-const FAULT_WITHIN: Duration = Duration::from_secs(60);
+const FAULT_WITHIN: Duration = Duration::from_secs(150);
 const LOOK_EVERY: Duration = Duration::from_millis(3);
 const ABORTED: i32 = 6;
 const KILLED: i32 = 9;
@@ -69,6 +80,8 @@ pub enum Death {
     Rebuilding(&'static str, &'static str, u64),
     /// It dies at a point of an erasure that begins after so many requests.
     Erasing(&'static str, u64),
+    /// It dies at a point of the cleanup of files, which begins after so many requests.
+    Cleaning(&'static str, u64),
     /// A rebuild by another process dies there, and the server is killed afterwards.
     Beside(&'static str, u64),
     /// `kill -9` of the server, after so many requests and microseconds.
@@ -100,8 +113,11 @@ impl Plan {
                     faults.push(Death::Beside(point, after));
                 } else if point.starts_with(ERASURE) {
                     faults.push(Death::Erasing(point, after));
+                } else if point.starts_with(CLEANUP) {
+                    faults.push(Death::Cleaning(point, after));
                 } else {
-                    faults.push(Death::At(point, rng.random_range(1..=15)));
+                    let most = if point.starts_with(UPLOAD) { 5 } else { 15 };
+                    faults.push(Death::At(point, rng.random_range(1..=most)));
                 }
             }
             for _ in 0..3 {
@@ -141,69 +157,11 @@ pub async fn run(program: &Program, db: &TestDb, plan: Plan) -> anyhow::Result<R
     let left = std::mem::take(&mut *stage.leavers.lock().unwrap_or_else(PoisonError::into_inner));
     report.complaints.extend(checks::erased(&db.pool, &left.people).await?);
     let others = Others { forgotten: left.commands, ..others };
+    report.complaints.extend(stage.files().await?);
     checks::caught_up(&db.pool).await?;
     judge(program, (&db.pool, &db.url), &models, (people, beside), &others, &mut report).await?;
     drop(server);
     Ok(report)
-}
-
-/// Everything that must hold once the clients, and whoever wrote beside the server, are done and the read
-/// models have caught up.
-///
-/// # Errors
-/// When something cannot be looked at.
-pub async fn judge(
-    program: &Program,
-    (pool, url): (&PgPool, &str),
-    models: &Projections,
-    (people, beside): (Vec<Client>, Vec<Acknowledged>),
-    others: &Others,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    let mut acknowledged = beside;
-    for client in people {
-        report.complaints.extend(checks::belongings(&client.person, &client.name, &client.model).await?);
-        report.repeated += client.repeated;
-        for one in &client.answered {
-            if one.kind == NONSENSE && one.is_accepted() {
-                report.complaints.push(format!("nonsense was accepted: {one:?}"));
-            }
-        }
-        acknowledged.extend(client.answered);
-    }
-    for one in &acknowledged {
-        let (accepted, refused) = report.kinds.entry(one.kind).or_default();
-        *(if one.is_accepted() { accepted } else { refused }) += 1;
-    }
-    let verdict = checks::log(pool, &acknowledged, others).await?;
-    report.acknowledged = acknowledged.iter().filter(|one| one.is_accepted()).count();
-    report.refused = acknowledged.len() - report.acknowledged;
-    report.lost = verdict.lost;
-    report.doubled = verdict.doubled;
-    report.complaints.extend(verdict.complaints);
-    report.complaints.extend(rebuilt_the_same(program, (pool, url), models).await?);
-    Ok(())
-}
-
-/// Verifies, rebuilds everything by the command line beside whatever server there is, compares every table
-/// before and after, and verifies again.
-async fn rebuilt_the_same(
-    program: &Program,
-    (pool, url): (&PgPool, &str),
-    models: &Projections,
-) -> anyhow::Result<Vec<String>> {
-    let mut complaints = checks::verify(models).await?;
-    let before = checks::dumps(pool, models).await?;
-    let output = program.run(url, &["rebuild"], None).await?;
-    ensure!(output.status.success(), "rebuild: {}", String::from_utf8_lossy(&output.stderr));
-    let after = checks::dumps(pool, models).await?;
-    complaints.extend(checks::compare(&before, &after));
-    complaints.extend(checks::leftovers(pool).await?);
-    let output = program.run(url, &["verify"], None).await?;
-    if !output.status.success() {
-        complaints.push(format!("verify: {}", String::from_utf8_lossy(&output.stdout)));
-    }
-    Ok(complaints)
 }
 
 /// The one server, whichever process it is, and everybody who talks to it.
@@ -217,6 +175,7 @@ struct Stage<'a> {
     reader: Option<JoinHandle<anyhow::Result<Seen>>>,
     writer: Option<JoinHandle<anyhow::Result<Vec<Acknowledged>>>>,
     market: Option<(Market, JoinHandle<anyhow::Result<()>>)>,
+    uploads: Option<(Keeper, JoinHandle<anyhow::Result<()>>)>,
     shared: Shared,
     leavers: Arc<Mutex<Leavers>>,
     seed: u64,
@@ -241,6 +200,7 @@ impl<'a> Stage<'a> {
             reader: None,
             writer: None,
             market: None,
+            uploads: None,
             shared: Shared::new(Catalogue::default().into()),
             leavers: Arc::default(),
             seed,
@@ -249,6 +209,8 @@ impl<'a> Stage<'a> {
 
     /// Starts the first server, makes the accounts and lets everybody begin; ends with that server killed.
     async fn begin(&mut self) -> anyhow::Result<Projections> {
+        // A campaign before this one may have left files, of which this database knows nothing.
+        let _none_before = std::fs::remove_dir_all(self.program.files());
         let mut server =
             self.start(None).await?.map_err(|status| anyhow::anyhow!("died unasked: {status}"))?;
         let models = checks::read_models(&self.db.pool).await?;
@@ -268,6 +230,10 @@ impl<'a> Stage<'a> {
         let market = Market::open(&[self.address.subscribe()], &mut rng, &self.tally).await?;
         let looking = market.keep_looking(self.db.pool.clone(), self.seed, self.shared.clone());
         self.market = Some((market, tokio::spawn(looking)));
+        let uploads = Uploads::open(&[self.address.subscribe()], self.seed, &self.tally).await?;
+        let uploads = Keeper::new(uploads.into());
+        let sending = tokio::spawn(uploads::keep_sending(uploads.clone(), self.tally.clone()));
+        self.uploads = Some((uploads, sending));
         self.requests(REQUESTS_IN_PEACE, &mut server).await?;
         self.address.send_replace(None);
         server.kill()?;
@@ -307,6 +273,8 @@ impl<'a> Stage<'a> {
         ensure!(self.writer.as_ref().is_none_or(|writer| !writer.is_finished()), "the other writer gave up");
         let looking = self.market.as_ref().map(|(_, looking)| looking);
         ensure!(looking.is_none_or(|looking| !looking.is_finished()), "whoever looks at stores gave up");
+        let sending = self.uploads.as_ref().map(|(_, sending)| sending);
+        ensure!(sending.is_none_or(|sending| !sending.is_finished()), "whoever keeps files gave up");
         Ok(())
     }
 
@@ -327,6 +295,9 @@ impl<'a> Stage<'a> {
             if let Some((_, looking)) = self.market.take_if(|(_, looking)| looking.is_finished()) {
                 looking.await??;
             }
+            if let Some((_, sending)) = self.uploads.take_if(|(_, sending)| sending.is_finished()) {
+                sending.await??;
+            }
         }
         outcome
     }
@@ -334,7 +305,9 @@ impl<'a> Stage<'a> {
     async fn suffer_unchecked(&self, fault: &Death, report: &mut Report) -> anyhow::Result<()> {
         let crash_at = match fault {
             Death::At(point, pass) => Some(format!("{point}:{pass}")),
-            Death::Rebuilding(point, ..) | Death::Erasing(point, _) => Some((*point).to_owned()),
+            Death::Rebuilding(point, ..) | Death::Erasing(point, _) | Death::Cleaning(point, _) => {
+                Some((*point).to_owned())
+            }
             Death::Beside(..) | Death::Kill(..) => None,
         };
         let status = match self.start(crash_at.as_deref()).await? {
@@ -344,7 +317,10 @@ impl<'a> Stage<'a> {
         report.tried += 1;
         match (fault, status.signal()) {
             (
-                Death::At(point, _) | Death::Rebuilding(point, ..) | Death::Erasing(point, _),
+                Death::At(point, _)
+                | Death::Rebuilding(point, ..)
+                | Death::Erasing(point, _)
+                | Death::Cleaning(point, _),
                 Some(ABORTED),
             ) => {
                 *report.died_at.entry(point).or_default() += 1;
@@ -365,6 +341,7 @@ impl<'a> Stage<'a> {
         let start = self.tally.answered.load(Ordering::Relaxed);
         let begun = Instant::now();
         let mut asked = None;
+        let mut cleaning = JoinSet::new();
         loop {
             tokio::select! {
                 status = server.ended() => return status,
@@ -394,6 +371,13 @@ impl<'a> Stage<'a> {
                 }
                 // Somebody has to register and live a little first.
                 Death::Erasing(..) => {}
+                Death::Cleaning(_, after) if since >= *after && cleaning.is_empty() => {
+                    let admin = self.admin.clone().context("there is no admin")?;
+                    let (uploads, _) = self.uploads.as_ref().context("nobody keeps files")?;
+                    cleaning.spawn(uploads::keep_cleaning(uploads.clone(), admin, self.db.pool.clone()));
+                }
+                // Something has to be without a name for days first.
+                Death::Cleaning(..) => {}
                 Death::Beside(point, after) if since >= *after => {
                     let output = self.program.run(&self.db.url, &["rebuild"], Some(point)).await?;
                     ensure!(
@@ -417,6 +401,13 @@ impl<'a> Stage<'a> {
         server.ended().await
     }
 
+    /// What is wrong with the files that are stored, now that nobody sends any more.
+    async fn files(&self) -> anyhow::Result<Vec<String>> {
+        let (uploads, _) = self.uploads.as_ref().context("nobody keeps files")?;
+        let admin = self.admin.as_ref().context("there is no admin")?;
+        uploads.lock().await.check(admin, &self.db.pool, &self.program.files()).await
+    }
+
     /// Lets everybody finish what they are at.
     async fn end(&mut self) -> anyhow::Result<(Vec<Client>, Vec<Acknowledged>, Others)> {
         self.tally.stop();
@@ -428,6 +419,9 @@ impl<'a> Stage<'a> {
         writer.await??;
         if let Some((_, looking)) = &mut self.market {
             looking.await??;
+        }
+        if let Some((_, sending)) = &mut self.uploads {
+            sending.await??;
         }
         let theirs: HashSet<Uuid> = clients.iter().map(|client| client.person.id).collect();
         let beside = self.tally.told().into_iter().filter(|one| !theirs.contains(&one.actor)).collect();
@@ -442,6 +436,7 @@ impl Drop for Stage<'_> {
         self.reader.iter().for_each(JoinHandle::abort);
         self.writer.iter().for_each(JoinHandle::abort);
         self.market.iter().for_each(|(_, looking)| looking.abort());
+        self.uploads.iter().for_each(|(_, sending)| sending.abort());
     }
 }
 

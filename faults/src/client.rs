@@ -2,6 +2,7 @@
 
 use crate::generator::{Answer, Request};
 use anyhow::{Context, bail, ensure};
+use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response, header};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -109,6 +110,10 @@ impl Person {
             if let Some(body) = &request.body {
                 builder = builder.json(body);
             }
+            if let Some(file) = &request.file {
+                let part = Part::bytes(file.content.clone()).file_name(file.name);
+                builder = builder.multipart(Form::new().part(file.field, part));
+            }
             if let Some(etag) = &request.if_match {
                 builder = builder.header(header::IF_MATCH, etag);
             }
@@ -173,6 +178,18 @@ impl Person {
             ensure!(begun.elapsed() < PATIENCE, "{path} is not answered");
             self.elsewhere().await;
         }
+    }
+
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub async fn file(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        let base = self.base().await?;
+        let answer = self.http.get(format!("{base}{path}")).send().await?;
+        let status = answer.status();
+        ensure!(status.as_u16() == 200, "{path} answers {status} {}", answer.text().await?);
+        Ok(answer.bytes().await?.to_vec())
     }
 
     /// Every item of a listing, page by page.

@@ -8,6 +8,7 @@
 //! | `client.rs` | sending a request until it is answered |
 //! | `beside.rs` | another process that writes |
 //! | `market.rs` | prices and stock that move, and people who wait for them |
+//! | `uploads.rs` | somebody who keeps files, and the cleanup of those that nothing names |
 //! | `load.rs` | people who ask one request after the other, and what they were told |
 //! | `campaign.rs` | servers that die at named points, one after another |
 //! | `real/` | three servers on a PostgreSQL of their own, and everybody around them |
@@ -15,6 +16,7 @@
 //! | `history.rs` | what concurrent clients saw, and whether the log explains it |
 //! | `notifications.rs` | what people had to be told, reckoned from the log, and what they were told |
 //! | `checks.rs` | what must hold afterwards: the log, the acknowledged writes, the tables |
+//! | `judge.rs` | what must hold at the very end |
 //! | `report.rs` | what came of it |
 //!
 //! `docs/faults.md` tells what is tried and promised.
@@ -31,12 +33,14 @@ pub mod client;
 pub mod faults;
 pub mod generator;
 pub mod history;
+pub mod judge;
 pub mod load;
 pub mod market;
 pub mod notifications;
 pub mod real;
 pub mod report;
 pub mod server;
+pub mod uploads;
 
 /// The seed to use: what `FAULTS_SEED` says, else a fresh one.
 #[must_use]

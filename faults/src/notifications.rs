@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use sqlx::PgPool;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -16,9 +17,14 @@ const REACTED_WITHIN: Duration = Duration::from_secs(90);
 const MOST_TOLD: usize = 10;
 const PRICE: &str = "wishlist_price_below_target";
 const RESTOCK: &str = "wishlist_back_in_stock";
+const UNLOCKED: &str = "achievement_unlocked";
+/// The policies whose tellings are reckoned here.
+const RECKONED: &[&str] = &["price_alerts", "restock_alerts", "achievement_alerts"];
 
 /// What somebody is told: whom, of what, of which figure, when, and the price or the store.
 type Telling = (Uuid, &'static str, Uuid, DateTime<Utc>, String);
+/// The same of an achievement: whom, of which, of what tier, when.
+type Unlocking = (Uuid, String, String, DateTime<Utc>);
 
 /// What came of comparing.
 #[derive(Debug, Default)]
@@ -44,7 +50,7 @@ pub async fn reacted(pool: &PgPool) -> anyhow::Result<()> {
         )
         .fetch_one(pool)
         .await?;
-        if policies >= 2 && (behind, parked) == (0, 0) {
+        if usize::try_from(policies)? >= RECKONED.len() && (behind, parked) == (0, 0) {
             return Ok(());
         }
         if begun.elapsed() > REACTED_WITHIN {
@@ -67,24 +73,65 @@ pub async fn reacted(pool: &PgPool) -> anyhow::Result<()> {
 pub async fn check(pool: &PgPool, people: &[Uuid]) -> anyhow::Result<Compared> {
     let due = due(pool, people).await?;
     let told = told(pool, people).await?;
+    let mut complaints = compared(&due, &told);
+    let unlocked = unlocked(pool).await?;
+    complaints.extend(compared(&unlocked, &told_of_achievements(pool).await?));
+    complaints.extend(of_anybody(pool).await?);
+    let unknown: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM policy_checkpoints WHERE name <> ALL ($1) ORDER BY name")
+            .bind(RECKONED)
+            .fetch_all(pool)
+            .await?;
+    complaints.extend(unknown.into_iter().map(|policy| format!("nobody reckons what {policy} has to tell")));
+    let more = complaints.len().saturating_sub(MOST_TOLD);
+    complaints.truncate(MOST_TOLD);
+    if more > 0 {
+        complaints.push(format!("and {more} more notifications are wrong"));
+    }
+    Ok(Compared { told: due.len() + unlocked.len(), complaints })
+}
+
+fn compared<T: Ord + Debug>(due: &BTreeSet<T>, told: &BTreeMap<T, usize>) -> Vec<String> {
     let mut complaints = Vec::new();
-    for telling in &due {
+    for telling in due {
         match told.get(telling).copied().unwrap_or_default() {
             1 => {}
             0 => complaints.push(format!("was never told: {telling:?}")),
             times => complaints.push(format!("was told {times} times: {telling:?}")),
         }
     }
-    complaints.extend(
-        told.keys().filter(|one| !due.contains(*one)).map(|one| format!("was told for nothing: {one:?}")),
-    );
-    complaints.extend(of_anybody(pool).await?);
-    let more = complaints.len().saturating_sub(MOST_TOLD);
-    complaints.truncate(MOST_TOLD);
-    if more > 0 {
-        complaints.push(format!("and {more} more notifications are wrong"));
+    let due = |one: &&T| !due.contains(*one);
+    complaints.extend(told.keys().filter(due).map(|one| format!("was told for nothing: {one:?}")));
+    complaints
+}
+
+/// What everybody unlocked since that is told. The table is compared with a fresh fold of the log elsewhere; which
+/// event it was, and whether the policy heard that, plays no part here.
+async fn unlocked(pool: &PgPool) -> anyhow::Result<BTreeSet<Unlocking>> {
+    let rows: Vec<Unlocking> = sqlx::query_as(
+        "SELECT a.user_id, a.code, a.tier, a.unlocked_at FROM achievements AS a \
+         JOIN users AS u ON u.id = a.user_id \
+         WHERE a.unlocked_at > coalesce((SELECT max(e.recorded_at) FROM events AS e JOIN policy_checkpoints AS p \
+             ON p.name = 'achievement_alerts' AND e.position <= p.begun_at), '-infinity')",
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
+async fn told_of_achievements(pool: &PgPool) -> anyhow::Result<BTreeMap<Unlocking, usize>> {
+    let rows: Vec<Unlocking> = sqlx::query_as(
+        "SELECT user_id, payload ->> 'code', payload ->> 'tier', created_at FROM notifications \
+         WHERE event_type = $1",
+    )
+    .bind(UNLOCKED)
+    .fetch_all(pool)
+    .await?;
+    let mut told = BTreeMap::new();
+    for row in rows {
+        *told.entry(row).or_default() += 1;
     }
-    Ok(Compared { told: due.len(), complaints })
+    Ok(told)
 }
 
 /// How one figure's market stands.
@@ -183,16 +230,19 @@ async fn told(pool: &PgPool, people: &[Uuid]) -> anyhow::Result<BTreeMap<Telling
 /// Whoever it is: nothing twice, nothing of what never happened, and the memory of what was told agrees.
 async fn of_anybody(pool: &PgPool) -> anyhow::Result<Vec<String>> {
     let mut complaints = Vec::new();
-    for (what, sql) in [
+    let market: &[&str] = &[PRICE, RESTOCK];
+    for (what, kinds, sql) in [
         (
             "notifications that tell the same again",
-            "SELECT count(*) FROM (SELECT FROM notifications WHERE event_type IN ($1, $2) \
+            market,
+            "SELECT count(*) FROM (SELECT FROM notifications WHERE event_type = ANY ($1) \
              GROUP BY user_id, event_type, payload -> 'figure' -> 'id', payload -> 'store' -> 'id', created_at \
              HAVING count(*) > 1) AS twice",
         ),
         (
             "notifications of prices or stock that are not in the log",
-            "SELECT count(*) FROM notifications AS n WHERE event_type IN ($1, $2) AND NOT EXISTS (\
+            market,
+            "SELECT count(*) FROM notifications AS n WHERE event_type = ANY ($1) AND NOT EXISTS (\
              SELECT FROM events AS e CROSS JOIN LATERAL json_each(e.payload) AS fact \
              WHERE e.aggregate_type = 'figure' AND e.aggregate_id = n.payload -> 'figure' ->> 'id' \
                  AND e.event_type IN ('figure.price_moved', 'figure.stock_changed') \
@@ -200,13 +250,14 @@ async fn of_anybody(pool: &PgPool) -> anyhow::Result<Vec<String>> {
         ),
         (
             "people for whom the notifications and the memory of them differ in number",
+            &[PRICE, RESTOCK, UNLOCKED],
             "SELECT count(*) FROM users AS u WHERE \
-             (SELECT count(*) FROM notifications WHERE user_id = u.id AND event_type IN ($1, $2)) <> \
+             (SELECT count(*) FROM notifications WHERE user_id = u.id AND event_type = ANY ($1)) <> \
              (SELECT count(*) FROM notification_dedup \
-              WHERE user_id = u.id AND split_part(dedup_key, ':', 1) IN ($1, $2))",
+              WHERE user_id = u.id AND split_part(dedup_key, ':', 1) = ANY ($1))",
         ),
     ] {
-        let wrong: i64 = sqlx::query_scalar(sql).bind(PRICE).bind(RESTOCK).fetch_one(pool).await?;
+        let wrong: i64 = sqlx::query_scalar(sql).bind(kinds).fetch_one(pool).await?;
         if wrong > 0 {
             complaints.push(format!("{wrong} {what}"));
         }

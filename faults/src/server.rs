@@ -17,6 +17,7 @@ const PROGRAM: &str = "FIGURE_LEDGER_BIN";
 /// The same for the program of a release to come.
 const NEXT_PROGRAM: &str = "FIGURE_LEDGER_NEXT_BIN";
 const CRASH_AT: &str = "FIGURE_LEDGER_CRASH_AT";
+const DATA: &str = "FIGURE_LEDGER_DATA";
 /// How long the program may take until it can serve.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// What the program is made from, beside `Cargo.lock`.
@@ -29,6 +30,7 @@ const SOURCES: &[&str] =
 pub struct Program {
     path: PathBuf,
     log: PathBuf,
+    data: PathBuf,
     own: bool,
     keep_log: AtomicBool,
 }
@@ -59,9 +61,10 @@ impl Program {
         let own = profile.join("faults-runs");
         std::fs::create_dir_all(&own)?;
         let name = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7().simple());
-        let log = own.join(format!("{name}.log"));
+        let (log, data) = (own.join(format!("{name}.log")), own.join(format!("{name}.data")));
+        let keep_log = AtomicBool::new(false);
         if let Some(path) = std::env::var_os(which.setting) {
-            return Ok(Self { path: path.into(), log, own: false, keep_log: AtomicBool::new(false) });
+            return Ok(Self { path: path.into(), log, data, own: false, keep_log });
         }
         let built = profile.join(which.program);
         if !is_fresh(&built) {
@@ -71,13 +74,19 @@ impl Program {
         std::fs::hard_link(&built, &path)
             .or_else(|_other_file_system| std::fs::copy(&built, &path).map(drop))
             .with_context(|| format!("{} cannot be used", built.display()))?;
-        Ok(Self { path, log, own: true, keep_log: AtomicBool::new(false) })
+        Ok(Self { path, log, data, own: true, keep_log })
     }
 
     /// Where the processes' log lines go.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
+    }
+
+    /// Where the servers keep files. It goes with this.
+    #[must_use]
+    pub fn files(&self) -> PathBuf {
+        self.data.join("files")
     }
 
     /// Lets the log stay when this ends.
@@ -93,6 +102,7 @@ impl Program {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("DATABASE_URL", database_url)
+            .env(DATA, &self.data)
             .env("RATE_LIMIT_ENABLED", "false")
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null())
@@ -176,6 +186,7 @@ impl Drop for Program {
         if self.own {
             let _ = std::fs::remove_file(&self.path);
         }
+        let _ = std::fs::remove_dir_all(&self.data);
         if !std::thread::panicking() && !self.keep_log.load(Ordering::Relaxed) {
             let _ = std::fs::remove_file(&self.log);
         }

@@ -3,6 +3,7 @@
 
 use database::testing::TestDb;
 use faults::checks::{self, Acknowledged, Others, Verdict};
+use faults::notifications;
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -115,6 +116,58 @@ async fn what_is_left_of_an_erased_person_is_found() {
     let complaints = checks::erased(&db.pool, &[ALICE]).await.unwrap().join("; ");
     assert!(complaints.contains("left in achievements") && complaints.contains("left in command_records"));
     assert!(!complaints.contains("nothing is known"), "{complaints}");
+}
+
+#[tokio::test]
+async fn an_achievement_that_was_not_told_of_or_twice_or_for_nothing_and_a_policy_nobody_reckons_are_found() {
+    let db = TestDb::new().await;
+    checks::read_models(&db.pool).await.unwrap();
+    for sql in [
+        "INSERT INTO users (id, username) VALUES ($1, 'alice')",
+        "INSERT INTO policy_checkpoints (name, position, begun_at) SELECT name, 0, 0 \
+         FROM unnest(ARRAY['price_alerts', 'restock_alerts', 'achievement_alerts']) AS name WHERE $1 IS NOT NULL",
+        "INSERT INTO achievements (user_id, code, tier, unlocked_at) \
+         VALUES ($1, 'pieces_owned_1', 'bronze', '2026-01-02'), ($1, 'scans_made_1', 'bronze', '2026-01-03')",
+    ] {
+        sqlx::query(sql).bind(ALICE).execute(&db.pool).await.unwrap();
+    }
+    let complaints = async || notifications::check(&db.pool, &[]).await.unwrap().complaints;
+    let tell = async |code: &str, day: &str| {
+        sqlx::query(
+            "INSERT INTO notifications (id, user_id, event_type, payload, created_at) \
+             VALUES (gen_random_uuid(), $1, 'achievement_unlocked', \
+                     json_build_object('code', $2, 'tier', 'bronze'), $3::timestamptz)",
+        )
+        .bind(ALICE)
+        .bind(code)
+        .bind(day)
+        .execute(&db.pool)
+        .await
+        .unwrap();
+        sqlx::query("INSERT INTO notification_dedup (user_id, dedup_key) VALUES ($1, $2)")
+            .bind(ALICE)
+            .bind(format!("achievement_unlocked:{code}:{}", Uuid::now_v7()))
+            .execute(&db.pool)
+            .await
+            .unwrap();
+    };
+    tell("pieces_owned_1", "2026-01-02").await;
+    let found = complaints().await;
+    assert!(
+        found.len() == 1 && found[0].contains("never told") && found[0].contains("scans_made_1"),
+        "{found:?}"
+    );
+    tell("scans_made_1", "2026-01-03").await;
+    assert_eq!(complaints().await, Vec::<String>::new());
+    tell("scans_made_1", "2026-01-03").await;
+    tell("maker_5", "2026-01-03").await;
+    let found = complaints().await.join("; ");
+    assert!(found.contains("told 2 times") && found.contains("for nothing"), "{found}");
+    sqlx::query("INSERT INTO policy_checkpoints (name, position, begun_at) VALUES ('more_alerts', 0, 0)")
+        .execute(&db.pool)
+        .await
+        .unwrap();
+    assert!(complaints().await.iter().any(|one| one.contains("more_alerts")));
 }
 
 #[tokio::test]

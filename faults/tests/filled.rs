@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use database::testing::TestDb;
-use faults::campaign;
 use faults::checks::{self, Others};
 use faults::generator::{Catalogue, NONSENSE, Shared};
+use faults::judge::judge;
 use faults::load::{self, Tally};
 use faults::report::Report;
 use faults::server::{Program, Started};
@@ -55,9 +55,7 @@ async fn after_import_demo_and_a_thousand_commands_verify_and_rebuild_find_every
     let models = checks::read_models(&db.pool).await.unwrap();
     let mut report = Report::default();
     let others = Others { since, ..Others::default() };
-    campaign::judge(&program, (&db.pool, &db.url), &models, (people, Vec::new()), &others, &mut report)
-        .await
-        .unwrap();
+    judge(&program, (&db.pool, &db.url), &models, (people, Vec::new()), &others, &mut report).await.unwrap();
     println!("{} accepted, {} refused: {:?}", report.acknowledged, report.refused, report.kinds);
     let complaints = report.complaints.join("\n");
     assert!(complaints.is_empty(), "seed {seed}:\n{complaints}");

@@ -29,6 +29,8 @@ pub struct Request {
     pub path: String,
     /// Its JSON body.
     pub body: Option<Value>,
+    /// A file that is sent as a form, in the place of a body.
+    pub file: Option<File>,
     /// Its `Idempotency-Key`.
     pub key: String,
     /// Its `If-Match`.
@@ -36,12 +38,23 @@ pub struct Request {
     effect: Effect,
 }
 
+/// A file.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// The field of the form.
+    pub field: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// All of it.
+    pub content: Vec<u8>,
+}
+
 impl Request {
     /// One that no model takes note of.
     #[must_use]
     pub fn plain(kind: &'static str, method: Method, path: String, body: Value, key: &str) -> Self {
         let (key, effect) = (key.to_owned(), Effect::None);
-        Self { kind, method, path, body: Some(body), key, if_match: None, effect }
+        Self { kind, method, path, body: Some(body), file: None, key, if_match: None, effect }
     }
 
     /// The same with an `If-Match`.
@@ -184,7 +197,8 @@ impl Generator {
         };
         self.sent = self.sent.saturating_add(1);
         let if_match = self.if_match(&path);
-        Request { kind, method, path, body, key: format!("{}-{}", self.name, self.sent), if_match, effect }
+        let key = format!("{}-{}", self.name, self.sent);
+        Request { kind, method, path, body, file: None, key, if_match, effect }
     }
 
     /// Now and then the version that the person last saw of a piece.

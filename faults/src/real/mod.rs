@@ -10,8 +10,8 @@ pub mod ground;
 pub mod proxy;
 pub mod stage;
 
-use crate::campaign::judge;
 use crate::faults::Fault;
+use crate::judge::judge;
 use crate::report::Report;
 use crate::server::Program;
 use anyhow::Context;
