@@ -8,7 +8,7 @@
 //! | `execute.rs` | from a command to an acknowledged append: load, decide, retry, confirm |
 //! | `turns.rs` | who may decide next, within this process |
 //! | `append.rs` | the queue, the one appender of a process, batching and splitting |
-//! | `commit.rs` | one batch in one transaction, and finding out what became of it |
+//! | `commit/` | one batch in one transaction, and finding out what became of it |
 //! | `memory.rs` | how the log stands, remembered from batch to batch |
 //! | `compound.rs` | many writes as one statement |
 //! | `records.rs` | answers kept for repeated requests |
