@@ -13,8 +13,10 @@ use crate::store::{FoldInside, Options};
 use crate::{crash, crash_point, stall_point, subscribe};
 use domain::ids::CommandId;
 use domain::stream::{Position, Recorded, StreamId, Version};
+use futures::FutureExt;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
@@ -105,6 +107,8 @@ impl Job {
 pub(crate) struct Queue {
     jobs: mpsc::Sender<Job>,
     room: Arc<Semaphore>,
+    /// Those who wait for room hold what they want written, so they are no more than those who have it.
+    waiting: Semaphore,
     bytes: u32,
     wait: Duration,
 }
@@ -129,6 +133,7 @@ impl Queue {
     }
 
     async fn enter(&self, append: Append, span: Span) -> Answer {
+        let Ok(waiting) = self.waiting.try_acquire() else { return Err(AppendError::Busy) };
         let bytes = append.bytes();
         let (answer, answered) = oneshot::channel();
         let enter = async {
@@ -138,7 +143,9 @@ impl Queue {
             slot.send(Job { append, bytes, answer, span, _room: room });
             Some(())
         };
-        match tokio::time::timeout(self.wait, enter).await {
+        let entered = tokio::time::timeout(self.wait, enter).await;
+        drop(waiting);
+        match entered {
             Ok(Some(())) => answered.await.unwrap_or(Err(AppendError::Unknown)),
             Ok(None) => Err(AppendError::Unavailable(Arc::new(sqlx::Error::WorkerCrashed))),
             Err(_) => Err(AppendError::Busy),
@@ -210,6 +217,7 @@ impl Appender {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         Queue {
             jobs: sender,
+            waiting: Semaphore::new(options.queue_length.clamp(1, Semaphore::MAX_PERMITS)),
             room: Arc::new(Semaphore::new(usize::try_from(bytes).unwrap_or(usize::MAX))),
             bytes,
             wait: options.queue_wait,
@@ -252,7 +260,16 @@ impl Appender {
             let batch;
             (batch, held) = self.gather(first, &last).await;
             let (began, commands) = (Instant::now(), batch.len());
-            self.write(batch).await;
+            // A bug must not end the one who writes for all. Whoever waits for this batch is told that its outcome is
+            // not known: their answers are gone with it.
+            if AssertUnwindSafe(self.write(batch)).catch_unwind().await.is_err() {
+                tracing::error!("writing a batch panicked; going on with a new connection");
+                self.connection = None;
+                self.memory.forget();
+                if let Some(fold) = self.fold.get() {
+                    fold.settled(false);
+                }
+            }
             last.took = began.elapsed();
             last.commands = commands + self.jobs.len() + usize::from(held.is_some());
         }
@@ -483,6 +500,13 @@ pub(crate) fn is_passing(error: &sqlx::Error) -> bool {
         matches!(code.get(..2), Some("08" | "53" | "57" | "58" | "40"))
             || matches!(&*code, "55P03" | "25P03" | "25006" | "0A000")
     })
+}
+
+/// Whether somebody else was in the way: a lock that was not let go of in time, a deadlock, a conflict, or a
+/// statement that took too long.
+pub(crate) fn is_about_locks(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("40") || matches!(&*code, "55P03" | "57014"))
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {

@@ -296,3 +296,52 @@ async fn a_fold_inside_the_append_that_panics_stops_nobody_from_appending() {
     }
     assert_eq!(log(&store).await.len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_locks_what_a_fold_writes_keeps_nobody_from_appending() {
+    let db = TestDb::new().await;
+    sqlx::query("CREATE TABLE folded (position bigint)").execute(&db.pool).await.unwrap();
+    let sql = "INSERT INTO folded SELECT unnest($1::bigint[])";
+    let fold = Arc::new(Counting { sql, counted: 1, settled: Mutex::default() });
+    let store = open(&db.pool).await;
+    store.fold_inside(Some(fold.clone()));
+    // What making an index takes.
+    let mut index = db.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE folded IN SHARE MODE").execute(&mut *index).await.unwrap();
+    let owner = user();
+    store.execute(&Add(owner, figure()), &by(owner)).await.unwrap();
+    assert_eq!(*fold.settled.lock().unwrap(), [false]);
+    index.rollback().await.unwrap();
+    store.execute(&Add(owner, figure()), &by(owner)).await.unwrap();
+    assert_eq!(log(&store).await.len(), 2);
+    let folded: Vec<i64> =
+        sqlx::query_scalar("SELECT position FROM folded").fetch_all(&db.pool).await.unwrap();
+    assert_eq!(folded, [2]);
+}
+
+/// Panics where nothing catches it, once.
+#[derive(Default)]
+struct PanickingLate(AtomicBool);
+
+#[async_trait::async_trait]
+impl InlineFold for PanickingLate {
+    async fn fold(&self, _: &mut PgConnection, _: &[Recorded], _: &mut Compound) -> Result<(), FoldFailed> {
+        Ok(())
+    }
+
+    fn announces(&self) -> String {
+        assert!(self.0.swap(true, Ordering::SeqCst), "as asked");
+        String::new()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_while_a_batch_is_written_ends_nothing_but_that_batch() {
+    let (_db, store) = fresh().await;
+    store.fold_inside(Some(Arc::new(PanickingLate::default())));
+    let owner = user();
+    let failed = store.execute(&Add(owner, figure()), &by(owner)).await;
+    assert!(matches!(failed, Err(ExecuteError::OutcomeUnknown)), "{failed:?}");
+    store.execute(&Add(owner, figure()), &by(owner)).await.unwrap();
+    assert_eq!(log(&store).await.len(), 1);
+}
