@@ -73,22 +73,20 @@ impl Relation {
         }
     }
 
-    /// The condition that figure `f` is that to a viewer, whose id is to be bound where `?` stands.
-    pub(crate) const fn condition(self) -> &'static str {
+    /// The statement of the figures that are that to a viewer, some more than once; the viewer's id is to be bound
+    /// where `?` stands.
+    pub(crate) const fn figures(self) -> &'static str {
         match self {
             Self::Preordered => {
-                "EXISTS (SELECT 1 FROM preorders AS p JOIN owned_items AS o ON o.id = p.owned_item_id \
-                 WHERE p.user_id = ? AND p.figure_id = f.id AND o.archived_at IS NULL \
-                 AND p.status NOT IN ('received', 'cancelled'))"
+                "SELECT p.figure_id FROM preorders AS p JOIN owned_items AS o ON o.id = p.owned_item_id \
+                 WHERE p.user_id = ? AND o.archived_at IS NULL AND p.status NOT IN ('received', 'cancelled')"
             }
             Self::Owned => {
-                "EXISTS (SELECT 1 FROM owned_items AS o WHERE o.user_id = ? AND o.figure_id = f.id \
-                 AND o.archived_at IS NULL AND NOT EXISTS (SELECT 1 FROM preorders AS p \
-                 WHERE p.owned_item_id = o.id AND p.status <> 'received'))"
+                "SELECT o.figure_id FROM owned_items AS o WHERE o.user_id = ? AND o.archived_at IS NULL \
+                 AND NOT EXISTS (SELECT 1 FROM preorders AS p \
+                 WHERE p.owned_item_id = o.id AND p.status <> 'received')"
             }
-            Self::Wished => {
-                "EXISTS (SELECT 1 FROM wishlist_items AS w WHERE w.user_id = ? AND w.figure_id = f.id)"
-            }
+            Self::Wished => "SELECT w.figure_id FROM wishlist_items AS w WHERE w.user_id = ?",
         }
     }
 }

@@ -2,18 +2,23 @@
 
 use super::checkpoint::{self, State};
 use super::projection::Definition;
+use super::rebuilds::{self, Rebuild};
 use super::replay::Replayed;
 use super::seats::Seats;
 use super::tables;
 use domain::stream::Position;
 use event_store::{BY_KEYS, EventStore, StoreError};
-use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, PgPool};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+/// How long a connection may take to be opened.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
 
 /// How the engine behaves. The defaults suit a server.
 #[derive(Debug, Clone)]
@@ -171,6 +176,13 @@ impl Projections {
         Ok(projections)
     }
 
+    /// A connection of its own, for what keeps one for long. A server that takes it and never answers is an error, like
+    /// one that is not there.
+    pub(super) async fn connect(&self) -> sqlx::Result<PgConnection> {
+        let connecting = timeout(CONNECTED_WITHIN, PgConnection::connect_with(&self.inner.connect));
+        connecting.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
     /// The projections it knows, in the order of their registration.
     pub fn definitions(&self) -> &[Definition] {
         &self.inner.definitions
@@ -279,15 +291,18 @@ impl Projections {
     }
 
     /// Lets a stopped projection pass over the event that it stopped at, for good: rebuilding and verifying
-    /// pass over it too. Gives the event's position.
+    /// pass over it too. Gives the event's position. Not while it is rebuilt: what is rebuilt may have that event in it.
     ///
     /// # Errors
-    /// `Unknown`, `NothingToSkip`, `Database`.
+    /// `Unknown`, `NothingToSkip`, `Busy`, `Database`.
     pub async fn skip(&self, name: &str, reason: &str, by: &str) -> Result<Position, EngineError> {
         let definition = self.definition(name)?;
         let mut transaction = self.inner.pool.begin().await?;
         let failed = checkpoint::lock(&mut transaction, name).await?.and_then(|row| row.failed_position);
         let failed = failed.ok_or(EngineError::NothingToSkip(definition.name))?;
+        if rebuilds::all(&mut transaction).await?.get(name).is_some_and(Rebuild::is_running) {
+            return Err(EngineError::Busy(definition.name));
+        }
         checkpoint::add_skip(&mut transaction, name, failed, reason, by).await?;
         checkpoint::change_state(&mut transaction, name, State::Stopped, State::Running).await?;
         transaction.commit().await?;

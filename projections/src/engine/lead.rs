@@ -75,10 +75,10 @@ enum Lost {
 /// lock: a query that waits for hours would keep PostgreSQL from clearing away old rows.
 async fn campaign(projections: &Projections) -> Result<Infallible, Lost> {
     let poll_every = projections.inner.options.poll_every;
-    let mut connection = PgConnection::connect_with(&projections.inner.connect).await?;
+    let mut connection = projections.connect().await?;
     let silence = SILENCE.max(poll_every.saturating_mul(3));
     let limit = format!("SET idle_session_timeout = {}", silence.as_millis());
-    connection.execute(limit.as_str()).await?;
+    timeout(silence, connection.execute(limit.as_str())).await??;
     let mut seat = Seat::none(projections);
     loop {
         timeout(silence, seat.look(&mut connection)).await??;
@@ -101,7 +101,7 @@ struct Seat<'p> {
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         if self.leads {
-            tracing::warn!("this process no longer leads");
+            tracing::info!("this process no longer leads");
         }
         self.projections.inner.leading.store(false, Ordering::Relaxed);
         self.projections.inner.folding.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -175,7 +175,7 @@ impl<'p> Seat<'p> {
         let projections = self.projections.clone();
         self.tasks.spawn(async move {
             let cleared = async {
-                let mut own = PgConnection::connect_with(&projections.inner.connect).await?;
+                let mut own = projections.connect().await?;
                 rebuild::clear_leftovers(&mut own).await?;
                 own.close().await
             };

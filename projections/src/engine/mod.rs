@@ -12,15 +12,16 @@
 //! A fold reads and changes rows through [`Table`] as if all of them were in memory. It does not say
 //! beforehand what it needs: what it asks for and is not there, the engine loads, and folds again, as
 //! commands do with the streams they decide over. A row can be asked for by its key or by an indexed id
-//! ("all pieces of this figure"), and rows found that way may lead on to others. Rebuilding and verifying hold
-//! everything in memory, so nothing is loaded at all.
+//! ("all pieces of this figure"), and rows found that way may lead on to others. Rebuilding and verifying begin
+//! with every row in memory; once these weigh too much, rows are put into the new tables, and loaded from there in the
+//! same way (`spill.rs`).
 //!
 //! # Which file does what
 //!
 //! | file | responsibility |
 //! |---|---|
 //! | `rows.rs` | a row, its columns and keys; `row!` |
-//! | `table.rs` | the rows of one table during a fold: loading, indexes, writing only what differs |
+//! | `table/` | the rows of one table during a fold: loading, indexes, writing only what differs |
 //! | `projection.rs` | what a projection is; `row_set!` |
 //! | `fold.rs` | folding a run of events, on demand or whole |
 //! | `log.rs` | reading the log once for all projections |

@@ -21,9 +21,10 @@ use uuid::Uuid;
 
 /// One half of the lock that a rebuild of a projection holds; the other is the projection's name.
 pub(super) const REBUILD_LOCK: i32 = 0x7072_6f6a;
-/// How long readers of the live tables may make the swap wait, and everybody behind it, before it steps
-/// aside and tries again.
+/// How long appends may make the swap wait, before it steps aside and tries again.
 const SWAP_LOCK_TIMEOUT: &str = "500ms";
+/// The same of readers of the live tables: meanwhile everybody else waits behind it.
+const SWAP_READERS_TIMEOUT: &str = "50ms";
 /// How long a process that is frozen amid the swap may keep everybody waiting.
 const SWAP_IDLE_TIMEOUT: &str = "5s";
 const SWAP_PATIENCE: Duration = Duration::from_secs(600);
@@ -104,7 +105,7 @@ impl Projections {
             if places.iter().any(|(_, site, _)| site.name == definition.name) {
                 continue;
             }
-            let mut connection = PgConnection::connect_with(&self.inner.connect).await?;
+            let mut connection = self.connect().await?;
             if !rebuilds::claim_patiently(&mut connection, definition.name).await? {
                 for (_, site, connection) in &mut places {
                     rebuilds::release(connection, site.name).await?;
@@ -134,7 +135,7 @@ impl Projections {
     /// # Errors
     /// `Database`.
     pub async fn clear_leftovers(&self) -> Result<bool, EngineError> {
-        let mut connection = PgConnection::connect_with(&self.inner.connect).await?;
+        let mut connection = self.connect().await?;
         let cleared = clear_leftovers(&mut connection).await;
         let _ = connection.close().await;
         Ok(cleared?)
@@ -351,6 +352,9 @@ async fn swap_within(
     // back to that. That is so when the events were restored from an older copy than everything else.
     while !replay.catch_up(&projections.inner.store, at, Position(i64::MAX)).await? {}
     replay.write_again().await?;
+    // Everybody who wants to read these tables from here on queues behind this: whoever reads them for long is not
+    // waited for while all others wait.
+    tables::run(&mut replay.site, &format!("SET LOCAL lock_timeout = '{SWAP_READERS_TIMEOUT}'")).await?;
     tables::swap(&mut replay.site, &definition).await?;
     let paused = live.is_some_and(|live| live.state == State::Paused);
     let state = if paused { State::Paused } else { State::Running };

@@ -414,7 +414,7 @@ impl Projections {
     /// Ends the connection of a rebuild that came to nothing, if it still has its lock, and drops its tables.
     pub(super) async fn clear_up(&self, name: &'static str, backend: i32) {
         let tried = async {
-            let mut connection = PgConnection::connect_with(&self.inner.connect).await?;
+            let mut connection = self.connect().await?;
             for _ in 0..CLEARINGS {
                 if clear(&mut connection, name).await? {
                     break;

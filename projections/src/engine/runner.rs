@@ -11,6 +11,7 @@ use domain::stream::Position;
 use event_store::{SPANS, crash_point};
 use sqlx::PgPool;
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -19,6 +20,10 @@ use uuid::Uuid;
 
 const SHORTEST_REST: Duration = Duration::from_millis(100);
 const LONGEST_REST: Duration = Duration::from_secs(5);
+/// How long a checkpoint may take to be read.
+const READ_WITHIN: Duration = Duration::from_secs(15);
+/// How long a batch may take to be folded: a hundred times as long as a large one does.
+const FOLDED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Keeps one projection going. What passes (a lost connection, a lock, a full disk) is tried again, after ever
 /// longer rests, and shown meanwhile; only an event that cannot be folded stops it.
@@ -32,6 +37,17 @@ pub(super) async fn follow(projections: Projections, feed: Arc<Feed>, definition
             sleep(trouble.rest).await;
             trouble.rest = trouble.rest.saturating_mul(2).min(LONGEST_REST);
         }
+    }
+}
+
+/// The database may fall silent in the middle: that is trouble like any other, to be tried again.
+async fn within<T, E: Into<EngineError>>(
+    limit: Duration,
+    asked: impl Future<Output = Result<T, E>>,
+) -> Result<T, EngineError> {
+    match timeout(limit, asked).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(silent) => Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, silent)).into()),
     }
 }
 
@@ -72,7 +88,8 @@ async fn follow_from_checkpoint(
     let rung = inner.bell.notified();
     // After a failure it may still have its seat.
     inner.seats.dismiss(definition.name);
-    let Some(found) = checkpoint::read(&mut *inner.pool.acquire().await?, definition.name).await? else {
+    let reading = async { checkpoint::read(&mut *inner.pool.acquire().await?, definition.name).await };
+    let Some(found) = within(READ_WITHIN, reading).await? else {
         sleep(inner.options.poll_every).await;
         return Ok(());
     };
@@ -81,7 +98,8 @@ async fn follow_from_checkpoint(
         let _ = timeout(inner.options.poll_every, rung).await;
         return Ok(());
     }
-    let skips = checkpoint::skips(&mut *inner.pool.acquire().await?, definition.name).await?;
+    let reading = async { checkpoint::skips(&mut *inner.pool.acquire().await?, definition.name).await };
+    let skips = within(READ_WITHIN, reading).await?;
     let mut at = found.position;
     let mut updated_at = found.updated_at;
     loop {
@@ -89,7 +107,7 @@ async fn follow_from_checkpoint(
             trouble.is_over(projections, definition).await;
             return rest_at_head(projections, definition, skips, at, updated_at).await;
         };
-        match apply(&inner.pool, definition, &skips, at, &batch).await? {
+        match within(FOLDED_WITHIN, apply(&inner.pool, definition, &skips, at, &batch)).await? {
             Applied::Moved(to, when) => {
                 at = to;
                 updated_at = when.unwrap_or(updated_at);
@@ -125,10 +143,13 @@ async fn rest_at_head(
             Standing::Busy => {}
             Standing::Gone => return Ok(()),
             Standing::At(position, updated_at) => {
-                if look
-                    && !checkpoint::read(&mut *inner.pool.acquire().await?, definition.name)
-                        .await?
-                        .is_some_and(|row| row.is_left_at(definition.version, position, updated_at))
+                if !look {
+                    continue;
+                }
+                let reading =
+                    async { checkpoint::read(&mut *inner.pool.acquire().await?, definition.name).await };
+                let row = within(READ_WITHIN, reading).await?;
+                if !row.is_some_and(|row| row.is_left_at(definition.version, position, updated_at))
                     && inner.seats.dismiss_unmoved(definition.name, position)
                 {
                     return Ok(());

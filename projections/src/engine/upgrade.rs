@@ -19,7 +19,7 @@ const BY: &str = "a newer release";
 /// one reading of the log.
 pub(super) async fn keep_up(projections: Projections) {
     let mut rest = SHORTEST_REST;
-    let mut failed = BTreeMap::new();
+    let mut failed = Tried::new();
     loop {
         let rung = projections.inner.bell.notified();
         match look(&projections, &mut failed).await {
@@ -36,10 +36,17 @@ pub(super) async fn keep_up(projections: Projections) {
     }
 }
 
-async fn look(
-    projections: &Projections,
-    failed: &mut BTreeMap<&'static str, Failure>,
-) -> Result<(), EngineError> {
+/// What came of rebuilding here those that this release folds otherwise.
+type Tried = BTreeMap<&'static str, Outcome>;
+
+enum Outcome {
+    /// An event that it cannot take.
+    Failed(Failure),
+    /// The same, and the projection stands still for everybody to see. Whoever lets it go on has it tried again.
+    Shown,
+}
+
+async fn look(projections: &Projections, failed: &mut Tried) -> Result<(), EngineError> {
     let outgrown = outgrown(projections, failed).await?;
     if outgrown.is_empty() {
         return Ok(());
@@ -63,7 +70,7 @@ async fn look(
             Err(error) => match failure_of(&error) {
                 Some(failure) => {
                     tracing::error!(projection = definition.name, %failure, "the new version cannot be folded");
-                    failed.insert(definition.name, failure.clone());
+                    failed.insert(definition.name, Outcome::Failed(failure.clone()));
                 }
                 None => return Err(error),
             },
@@ -74,15 +81,12 @@ async fn look(
 
 /// The projections whose tables are of an older version and that are to be rebuilt now. One whose new fold cannot
 /// take an event is stopped there, visibly, unless a process of the older version folds it: that goes on.
-async fn outgrown(
-    projections: &Projections,
-    failed: &mut BTreeMap<&'static str, Failure>,
-) -> Result<Vec<&'static str>, EngineError> {
+async fn outgrown(projections: &Projections, failed: &mut Tried) -> Result<Vec<&'static str>, EngineError> {
     let mut connection = projections.inner.pool.acquire().await?;
     let mut found = Vec::new();
     let older = |row: &checkpoint::Checkpoint| {
         let definition = projections.definition(&row.name).ok()?;
-        (row.version < definition.version && row.state == State::Running).then_some(definition)
+        (row.version < definition.version && row.state != State::Paused).then_some(definition)
     };
     let rows = checkpoint::all(&mut connection).await?;
     let rows: Vec<_> = rows.into_iter().filter_map(|row| older(&row).map(|known| (row, known))).collect();
@@ -98,16 +102,21 @@ async fn outgrown(
         if is_called_off {
             continue;
         }
-        match failed.remove(definition.name) {
-            None => found.push(definition.name),
-            Some(failure) if folded.contains(definition.name) => {
-                failed.insert(definition.name, failure);
+        match (row.state, failed.remove(definition.name)) {
+            // Also one that stands still: at an event that the release before this one could not take.
+            (_, None) | (State::Running, Some(Outcome::Shown)) => found.push(definition.name),
+            (State::Running, Some(Outcome::Failed(failure))) if folded.contains(definition.name) => {
+                failed.insert(definition.name, Outcome::Failed(failure));
             }
-            Some(failure) => {
+            (State::Running, Some(Outcome::Failed(failure))) => {
                 tracing::error!(projection = definition.name, %failure, "a projection stopped");
                 checkpoint::stop(&mut connection, definition.name, row.version, row.position, &failure)
                     .await?;
+                failed.insert(definition.name, Outcome::Shown);
                 projections.refresh().await?;
+            }
+            (State::Stopped | State::Paused, Some(_)) => {
+                failed.insert(definition.name, Outcome::Shown);
             }
         }
     }

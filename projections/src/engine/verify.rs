@@ -9,7 +9,7 @@ use super::spill::Budget;
 use super::tables;
 use domain::stream::Position;
 use serde::Serialize;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use tokio::sync::watch;
 
 /// Shared by whoever verifies: no event is blanked meanwhile. The number means nothing.
@@ -44,7 +44,7 @@ impl Projections {
     ) -> Result<Vec<Verified>, EngineError> {
         let mut replays = Vec::new();
         for definition in self.chosen(names)? {
-            let mut site = PgConnection::connect_with(&self.inner.connect).await?;
+            let mut site = self.connect().await?;
             let begin = format!(
                 "SET idle_in_transaction_session_timeout = 0; \
                  SELECT pg_advisory_lock_shared({VERIFY_LOCK}, 0)"

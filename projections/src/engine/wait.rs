@@ -6,12 +6,14 @@ use domain::stream::Position;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// The channel on which the process that folds tells the others how far it is.
 const CHANNEL: &str = "figure_ledger_projections";
 /// How often a process that does not fold looks by itself, in case a notification got lost.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A connection on which nothing was heard for so long may be dead.
+const QUIET: Duration = Duration::from_secs(30);
 
 /// Whether the read models hold the events up to a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,16 +111,21 @@ pub(super) async fn listen(projections: Projections) {
     loop {
         if let Err(error) = listen_once(&projections, &own).await {
             tracing::debug!(%error, "listening for the read models was interrupted");
+            sleep(projections.inner.options.poll_every).await;
         }
-        sleep(projections.inner.options.poll_every).await;
     }
 }
 
+/// Listens until nothing was heard for a while: whether nothing happened or the connection is dead, only a new one
+/// tells.
 async fn listen_once(projections: &Projections, own: &sqlx::PgPool) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(own).await?;
     listener.eager_reconnect(false);
     listener.listen_all([CHANNEL, event_store::CHANNEL]).await?;
-    while let Some(notification) = listener.try_recv().await? {
+    // What was told while nobody listened.
+    timeout(QUIET, projections.refresh()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    while let Ok(heard) = timeout(QUIET, listener.try_recv()).await {
+        let notification = heard?.ok_or(sqlx::Error::WorkerCrashed)?;
         let payload = notification.payload();
         // What this process folds itself, it knows better.
         if notification.channel() == CHANNEL {

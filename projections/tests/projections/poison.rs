@@ -52,6 +52,11 @@ async fn a_skipped_event_is_passed_over_by_the_live_fold_by_rebuilding_and_by_ve
     let behind = Waited::Behind(vec!["figures".to_owned()]);
     assert_eq!(projections.wait_for(&["figures"], last, PATIENCE).await, behind);
     assert!(matches!(projections.rebuild(&["figures"], |_| ()).await, Err(EngineError::Failed { .. })));
+    let rebuilding = projections.begin_rebuild(&["figures"], "somebody").await.unwrap();
+    // What is rebuilt may hold that event already.
+    let skipped = projections.skip("figures", "of a figure that never was", "operator").await;
+    assert!(matches!(skipped, Err(EngineError::Busy("figures"))), "{skipped:?}");
+    assert!(rebuilding.run(|_| ()).await.is_err());
     assert_eq!(projections.skip("figures", "of a figure that never was", "operator").await.unwrap(), poison);
     // Others may still find it stopped for a moment; another process finds it running at last.
     eventually("figures go on", async || {
@@ -236,4 +241,30 @@ async fn a_read_model_that_stopped_at_a_corrupted_payload_goes_on_once_it_is_men
     assert_eq!(figures(&ledger).await, ["After", "Before", "Damaged"]);
     drop(running);
     assert!(status(&projections, "figures").await.error.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_can_take_what_the_one_before_stopped_at_rebuilds_at_its_start() {
+    let ledger = Ledger::new().await;
+    ledger.append(&[catalogued(1, "Before", |_| ())]).await;
+    let last = ledger.append(&[catalogued(2, "After", |_| ())]).await;
+    let payload = overwrite(&ledger, last, "{}").await;
+    let before = ledger.projections_of(vec![Definition::of::<Figures>()]).await;
+    let running = before.run();
+    let behind = Waited::Behind(vec!["figures".to_owned()]);
+    assert_eq!(before.wait_for(&["figures"], last, PATIENCE).await, behind);
+    drop(running);
+    // To this release it is an event like any other.
+    overwrite(&ledger, last, &payload).await;
+    let mut raised = Definition::of::<Figures>();
+    raised.version += 1;
+    let after = ledger.projections_of(vec![raised]).await;
+    let running = after.run();
+    eventually("figures go on", async || {
+        after.wait_for(&["figures"], last, PATIENCE).await == Waited::Reached
+    })
+    .await;
+    assert_eq!(figures(&ledger).await, ["After", "Before"]);
+    assert_eq!(status(&after, "figures").await.state, State::Running);
+    drop(running);
 }

@@ -1,6 +1,6 @@
 //! How many figures there are of everything that can be filtered by.
 
-use super::filter::{Entities, Filter, RELATIONS, push_filter, push_relation, reading};
+use super::filter::{Entities, Filter, RELATIONS, push_filter, push_relation_of_many, reading};
 use crate::views::{Relation, Viewer};
 use serde::Serialize;
 use sqlx::{FromRow, PgPool, QueryBuilder};
@@ -61,6 +61,7 @@ pub struct EntityCount {
     /// How many.
     pub count: i64,
 }
+
 /// How many figures that fit a filter there are of each type, maker, series, character and relation.
 ///
 /// # Errors
@@ -78,7 +79,7 @@ pub async fn facets(pool: &PgPool, filter: &Filter, viewer: Viewer) -> sqlx::Res
     let mut sql = QueryBuilder::new("SELECT ");
     for (relation, word) in RELATIONS {
         sql.push("count(*) FILTER (WHERE ");
-        push_relation(&mut sql, relation, viewer);
+        push_relation_of_many(&mut sql, relation, viewer);
         sql.push(format_args!(") AS {word}{}", if relation == Relation::Wished { "" } else { ", " }));
     }
     sql.push(" FROM figures AS f");

@@ -126,8 +126,27 @@ fn first_of_month(day: NaiveDate) -> NaiveDate {
     day.with_day(1).unwrap_or(day)
 }
 
+/// Writes the condition that figure `f` is that to the viewer, to be looked up for one figure after the other: a page
+/// has few.
 pub(super) fn push_relation(sql: &mut QueryBuilder<'_, Postgres>, relation: Relation, viewer: Viewer) {
-    let Some((before, after)) = relation.condition().split_once('?') else { return };
+    sql.push("EXISTS (SELECT 1 FROM (");
+    push_figures(sql, relation, viewer);
+    sql.push(") AS theirs WHERE theirs.figure_id = f.id)");
+}
+
+/// Writes the same condition, to be asked of the whole catalogue: the viewer's figures are read once.
+pub(super) fn push_relation_of_many(
+    sql: &mut QueryBuilder<'_, Postgres>,
+    relation: Relation,
+    viewer: Viewer,
+) {
+    sql.push("f.id IN (");
+    push_figures(sql, relation, viewer);
+    sql.push(")");
+}
+
+fn push_figures(sql: &mut QueryBuilder<'_, Postgres>, relation: Relation, viewer: Viewer) {
+    let Some((before, after)) = relation.figures().split_once('?') else { return };
     sql.push(before).push_bind(viewer.user_id).push(after);
 }
 
