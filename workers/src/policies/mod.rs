@@ -2,12 +2,14 @@
 //!
 //! A policy reacts to each event once, in the order of the log, from a checkpoint of its own. What it does and that
 //! checkpoint move in one transaction, so a crash neither repeats nor misses anything; every id is derived from the
-//! policy and the event. Rebuilding read models runs no policy. An event that one cannot react to is set aside with
-//! the later ones of its stream and tried again, less and less often; all other streams go on.
+//! policy and the event. Rebuilding read models runs no policy. An event that one cannot react to, at which it panics or
+//! which takes too long by itself, is set aside with the later ones of its stream and tried again, less and less often;
+//! all other streams go on.
 //!
 //! One file per policy. A new one implements [`Policy`] and is named in [`all`].
 
 mod achievement_alerts;
+mod pace;
 mod price_alerts;
 mod restock_alerts;
 mod runner;
@@ -15,7 +17,7 @@ mod runner;
 pub use achievement_alerts::AchievementAlerts;
 pub use price_alerts::PriceAlerts;
 pub use restock_alerts::RestockAlerts;
-pub use runner::{Policies, Running, Status};
+pub use runner::{Options, Policies, Running, Status};
 
 use async_trait::async_trait;
 use domain::money::rates::Rates;

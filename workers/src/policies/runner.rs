@@ -1,23 +1,24 @@
 //! Runs policies over the log.
 
+use super::pace::Pace;
 use super::{Beginning, Effect, Policy, Unable};
 use crate::fx::Fx;
 use chrono::{DateTime, Utc};
 use domain::stream::{Position, Recorded};
 use event_store::{EventStore, StoreError, Undecodable, crash, crash_point, stall_point};
+use futures::FutureExt;
 use operational::notifications::{self, Telling};
 use operational::policies::{self, Parked, Place};
 use projections::engine::Projections;
 use sqlx::{Connection, PgConnection, PgPool};
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-/// How many events are looked at in one transaction.
-const BATCH: u32 = 500;
 /// How many streams that were set aside are tried again at a time.
 const RETRIES: i64 = 100;
 /// How long the read models may take to hold an event before it is asked again.
@@ -27,12 +28,27 @@ const READABLE_WITHIN: Duration = Duration::from_secs(2);
 const GATHER: Duration = Duration::from_millis(100);
 /// How often it is looked by itself, also for what is due again.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long looking may take; a connection that swallows everything would be waited for much longer.
-const LOOK_WITHIN: Duration = Duration::from_secs(60);
 const SHORTEST_REST: Duration = Duration::from_millis(100);
 const LONGEST_REST: Duration = Duration::from_secs(5);
+const PANICKED: &str = "it panicked; the log has more";
+const TOO_LONG: &str = "to react to it took too long";
 /// What ids of tellings are derived in. The number means nothing.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6669_6775_7265_4c65_8467_6572_706f_6c69);
+
+/// How policies run. The defaults suit a server.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How many events are looked at in one transaction, at most. It is fewer while they take too long.
+    pub batch: u32,
+    /// How long looking may take; a connection that swallows everything would be waited for much longer.
+    pub look_within: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { batch: 500, look_within: Duration::from_secs(60) }
+    }
+}
 
 /// The policies, and what they run on. A clone is the same.
 #[derive(Clone)]
@@ -46,6 +62,7 @@ struct Inner {
     projections: Projections,
     fx: Fx,
     all: Vec<Box<dyn Policy>>,
+    options: Options,
 }
 
 /// Policies that run, until this is dropped. Several processes may run them on one database: each batch is one's.
@@ -74,8 +91,10 @@ enum Interrupted {
     Log(#[from] StoreError),
     #[error("the read models {0:?} are behind or stopped")]
     Behind(Vec<String>),
-    #[error("the database does not answer")]
+    #[error("the database does not answer, or this takes too long")]
     Silent,
+    #[error("{PANICKED}")]
+    Panicked,
 }
 
 /// What came of looking once.
@@ -96,12 +115,26 @@ impl Policies {
         fx: &Fx,
         all: Vec<Box<dyn Policy>>,
     ) -> Self {
+        Self::with_options(pool, store, projections, fx, all, Options::default())
+    }
+
+    /// The same, run otherwise.
+    #[must_use]
+    pub fn with_options(
+        pool: &PgPool,
+        store: &EventStore,
+        projections: &Projections,
+        fx: &Fx,
+        all: Vec<Box<dyn Policy>>,
+        options: Options,
+    ) -> Self {
         let inner = Inner {
             pool: pool.clone(),
             store: store.clone(),
             projections: projections.clone(),
             fx: fx.clone(),
             all,
+            options,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -161,8 +194,31 @@ impl Policies {
         timeout(patience, reached).await.is_ok()
     }
 
-    async fn look(&self, policy: &dyn Policy) -> Result<Looked, Interrupted> {
-        self.retry_parked(policy).await?;
+    /// Tries again what was set aside, then looks at what is new, each within the time for it.
+    async fn go_on(&self, policy: &dyn Policy, pace: &mut Pace) -> Result<Looked, Interrupted> {
+        let within = self.inner.options.look_within;
+        pace.begin();
+        let retried = in_time(within, self.retry_parked(policy, pace)).await;
+        if matches!(retried, Err(Interrupted::Silent)) {
+            pace.blame();
+        }
+        retried?;
+        pace.begin();
+        let begun = Instant::now();
+        let looked = in_time(within, self.look(policy, pace)).await;
+        match looked {
+            // As many again as can be done in time, too.
+            Ok(_) if begun.elapsed() < within / 4 => pace.lengthen(),
+            Err(Interrupted::Silent) => {
+                pace.blame();
+                pace.shorten();
+            }
+            _ => {}
+        }
+        looked
+    }
+
+    async fn look(&self, policy: &dyn Policy, pace: &mut Pace) -> Result<Looked, Interrupted> {
         let Some(from) = policies::position(&self.inner.pool, policy.name()).await? else {
             let at = match policy.begins() {
                 Beginning::Head => self.inner.store.head().await?,
@@ -171,8 +227,10 @@ impl Policies {
             policies::begin(&self.inner.pool, policy.name(), at).await?;
             return Ok(Looked::Moved);
         };
-        let entries = self.inner.store.read_after(from, BATCH).await?;
+        let batch = pace.batch();
+        let entries = self.inner.store.read_after(from, batch).await?;
         let Some(to) = entries.last().map(position) else { return Ok(Looked::Idle) };
+        pace.take(entries.len());
         self.readable(policy, &entries).await?;
         let rates = self.inner.fx.rates();
         stall_point!("policies.read");
@@ -184,12 +242,13 @@ impl Policies {
             None => return Ok(Looked::Idle),
         }
         stall_point!("policies.held");
-        self.go_through(&mut transaction, policy, &entries, &rates).await?;
+        self.go_through(&mut transaction, policy, &entries, &rates, pace).await?;
         policies::advance(&mut transaction, policy.name(), to).await?;
         crash_point!("policies.before_commit");
         transaction.commit().await?;
+        entries.iter().map(position).for_each(|done| pace.forget(done));
         crash_point!("policies.after_commit");
-        Ok(if entries.len() < BATCH as usize { Looked::Idle } else { Looked::Moved })
+        Ok(if entries.len() < batch as usize { Looked::Idle } else { Looked::Moved })
     }
 
     /// Shows a policy what it hears of a batch, in order.
@@ -199,9 +258,10 @@ impl Policies {
         policy: &dyn Policy,
         entries: &[Result<Recorded, Undecodable>],
         rates: &domain::money::rates::Rates,
+        pace: &mut Pace,
     ) -> Result<(), Interrupted> {
         let spot = |entry: &'_ Result<Recorded, Undecodable>| match entry {
-            Ok(event) if policy.hears(&event.event) => Some(Spot::of(event)),
+            Ok(event) if hears(policy, event) => Some(Spot::of(event)),
             Err(unread) if policy.aggregates().contains(&&*unread.stream_type) => {
                 Some(Spot::of_unread(unread))
             }
@@ -213,13 +273,19 @@ impl Policies {
         }
         let streams: Vec<_> = heard.iter().map(|(spot, _)| spot.stream()).collect();
         let mut blocked = policies::blocked(transaction, policy.name(), &streams).await?;
-        let concerned = concerned(transaction, policy, &heard).await?;
+        if let [(only, _)] = heard.as_slice() {
+            pace.alone_with(only.position);
+        }
+        let events = heard.iter().filter_map(|(_, entry)| entry.as_ref().ok());
+        let events: Vec<_> = events.filter(|event| !pace.is_given_up(event.position)).collect();
+        let concerned = concerned(transaction, policy, &events).await?;
         for (spot, entry) in &heard {
             let place = spot.place();
             let outcome = match entry {
                 _ if blocked.contains(&spot.owned_stream()) => {
                     Err("an earlier event of its stream is set aside".to_owned())
                 }
+                _ if pace.is_given_up(place.position) => Err(TOO_LONG.to_owned()),
                 Ok(event) if concerned.contains(&event.position) => {
                     react(transaction, policy, event, rates).await?
                 }
@@ -242,7 +308,7 @@ impl Policies {
         policy: &dyn Policy,
         entries: &[Result<Recorded, Undecodable>],
     ) -> Result<(), Interrupted> {
-        let mut heard = entries.iter().rev().flatten().filter(|event| policy.hears(&event.event));
+        let mut heard = entries.iter().rev().flatten().filter(|event| hears(policy, event));
         let Some(last) = heard.next() else { return Ok(()) };
         match self.inner.projections.wait_for(policy.reads(), last.position, READABLE_WITHIN).await {
             projections::engine::Waited::Reached => Ok(()),
@@ -251,17 +317,34 @@ impl Policies {
     }
 
     /// Tries again what is due of what was set aside, the first event of each stream.
-    async fn retry_parked(&self, policy: &dyn Policy) -> Result<(), Interrupted> {
+    async fn retry_parked(&self, policy: &dyn Policy, pace: &mut Pace) -> Result<(), Interrupted> {
+        let begun = Instant::now();
         for parked in policies::due(&self.inner.pool, policy.name(), Utc::now(), RETRIES).await? {
+            // What is new does not wait for all of them; the others are still due the next time.
+            if begun.elapsed() > self.inner.options.look_within / 4 {
+                return Ok(());
+            }
             let before = Position(parked.position.0.0.saturating_sub(1));
             let entry = self.inner.store.read_after(before, 1).await?.into_iter().next();
             let rates = self.inner.fx.rates();
+            stall_point!("policies.due");
             let mut transaction = self.inner.pool.begin().await?;
             if policies::hold(&mut transaction, policy.name()).await?.is_none() {
                 return Ok(());
             }
+            // Another process may have tried it meanwhile, and later ones of its stream as well.
+            let due = policies::due(&mut *transaction, policy.name(), Utc::now(), RETRIES).await?;
+            let untouched = |one: &Parked| (one.position, one.attempts) == (parked.position, parked.attempts);
+            if !due.iter().any(untouched) {
+                transaction.rollback().await?;
+                stall_point!("policies.passed_over");
+                continue;
+            }
+            stall_point!("policies.retry_held");
+            pace.alone_with(parked.position.0);
             let outcome = match entry {
-                Some(Ok(event)) if event.position == parked.position.0 && policy.hears(&event.event) => {
+                _ if pace.is_given_up(parked.position.0) => Err(TOO_LONG.to_owned()),
+                Some(Ok(event)) if event.position == parked.position.0 && hears(policy, &event) => {
                     react(&mut transaction, policy, &event, &rates).await?
                 }
                 Some(Err(unread)) if unread.position == parked.position.0 => Err(unread.reason.to_string()),
@@ -280,7 +363,10 @@ impl Policies {
                     policies::park(&mut transaction, policy.name(), place, &reason, Utc::now()).await?;
                 }
             }
+            stall_point!("policies.retry_before_commit");
             transaction.commit().await?;
+            pace.forget(parked.position.0);
+            stall_point!("policies.retry_after_commit");
         }
         Ok(())
     }
@@ -289,10 +375,11 @@ impl Policies {
 async fn keep_going(policies: Policies, index: usize) {
     let Some(policy) = policies.inner.all.get(index).map(AsRef::as_ref) else { return };
     let mut head = policies.inner.store.subscribe();
+    let mut pace = Pace::new(policies.inner.options.batch);
     let mut rest = SHORTEST_REST;
     loop {
         head.borrow_and_update();
-        match timeout(LOOK_WITHIN, policies.look(policy)).await.unwrap_or(Err(Interrupted::Silent)) {
+        match policies.go_on(policy, &mut pace).await {
             Ok(Looked::Moved) => rest = SHORTEST_REST,
             Ok(Looked::Idle) => {
                 rest = SHORTEST_REST;
@@ -313,15 +400,35 @@ async fn keep_going(policies: Policies, index: usize) {
     }
 }
 
+/// Does something that may take too long, or panic, whatever else is caught.
+async fn in_time<T>(
+    within: Duration,
+    doing: impl Future<Output = Result<T, Interrupted>> + Send,
+) -> Result<T, Interrupted> {
+    match timeout(within, AssertUnwindSafe(doing).catch_unwind()).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(_panic)) => Err(Interrupted::Panicked),
+        Err(_) => Err(Interrupted::Silent),
+    }
+}
+
+/// Whether a policy hears an event; if it cannot tell, it is shown it.
+fn hears(policy: &dyn Policy, event: &Recorded) -> bool {
+    catch_unwind(AssertUnwindSafe(|| policy.hears(&event.event))).unwrap_or(true)
+}
+
 /// Asks a policy which events of a batch concern it; if it cannot tell, it is shown them all, and says of which.
 async fn concerned(
     transaction: &mut PgConnection,
     policy: &dyn Policy,
-    heard: &[(Spot, &Result<Recorded, Undecodable>)],
+    events: &[&Recorded],
 ) -> sqlx::Result<HashSet<Position>> {
-    let events: Vec<&Recorded> = heard.iter().filter_map(|(_, entry)| entry.as_ref().ok()).collect();
+    if events.is_empty() {
+        return Ok(HashSet::new());
+    }
     let mut inner = transaction.begin().await?;
-    match policy.concerned(&mut inner, &events).await {
+    let asked = AssertUnwindSafe(policy.concerned(&mut inner, events)).catch_unwind().await;
+    match asked.unwrap_or_else(|_panic| Err(Unable::Unfit(PANICKED.to_owned()))) {
         Ok(concerned) => {
             inner.commit().await?;
             Ok(concerned)
@@ -342,15 +449,17 @@ async fn react(
     rates: &domain::money::rates::Rates,
 ) -> sqlx::Result<Result<(), String>> {
     let mut inner = transaction.begin().await?;
-    let reacted = async {
+    // A policy's bug must not end all that it does.
+    let reacted = AssertUnwindSafe(async {
         let effects = policy.react(&mut inner, event, rates).await?;
         for (number, effect) in effects.into_iter().enumerate() {
             carry_out(&mut inner, policy.name(), event, number, effect).await?;
         }
         Ok::<_, Unable>(())
-    }
+    })
+    .catch_unwind()
     .await;
-    match reacted {
+    match reacted.unwrap_or_else(|_panic| Err(Unable::Unfit(PANICKED.to_owned()))) {
         Ok(()) => inner.commit().await.map(Ok),
         Err(Unable::Database(error)) if is_the_connection(&error) => Err(error),
         Err(unable) => {

@@ -17,12 +17,12 @@ use operational::notifications::{self, Kind, Notification};
 use operational::passwords::{Cost, Password, Passwords};
 use operational::users::{self, NewUser};
 use sqlx::PgConnection;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
 use workers::fx::Fx;
-use workers::policies::{self, Beginning, Effect, Policies, Policy, Unable};
+use workers::policies::{self, Beginning, Effect, Options, Policies, Policy, Unable};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const SHOP: EntityId = EntityId(Uuid::from_u128(0x50));
@@ -57,6 +57,11 @@ impl Market {
 
     pub fn policies(&self, all: Vec<Box<dyn Policy>>) -> Policies {
         Policies::new(&self.ledger.db.pool, &self.ledger.store, &self.ledger.projections, &self.fx, all)
+    }
+
+    fn policies_with(&self, all: Vec<Box<dyn Policy>>, options: Options) -> Policies {
+        let Ledger { db, store, projections, .. } = &self.ledger;
+        Policies::with_options(&db.pool, store, projections, &self.fx, all, options)
     }
 
     pub async fn person(&self, name: &str) -> UserId {
@@ -126,6 +131,15 @@ impl Market {
     pub async fn settled(&self, policies: &Policies) {
         let head = self.ledger.head().await;
         assert!(policies.wait_for(head, PATIENCE).await, "{:?}", policies.status().await);
+    }
+
+    /// Has everything that is set aside tried again, until nothing is.
+    async fn all_taken_back(&self, policies: &Policies, name: &str) {
+        assert!(policies.retry(name).await.unwrap().is_some());
+        database::testing::eventually("nothing is set aside", async || {
+            self.ledger.count("SELECT count(*) FROM policy_parked").await == 0
+        })
+        .await;
     }
 }
 
@@ -266,11 +280,58 @@ async fn whoever_no_longer_wishes_or_is_gone_is_not_told() {
     assert_eq!(market.ledger.count("SELECT count(*) FROM wish_alerts").await, 0);
 }
 
-/// Tells of every price, and cannot while it is told not to.
+/// What becomes of somebody who is shown an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Humour {
+    Well,
+    Fails,
+    Panics,
+    Takes(Duration),
+}
+
+/// What a policy is like just now.
+#[derive(Clone)]
+pub struct Mood(Arc<Mutex<Humour>>);
+
+impl Mood {
+    pub fn new(humour: Humour) -> Self {
+        Self(Arc::new(Mutex::new(humour)))
+    }
+
+    pub fn turn(&self, humour: Humour) {
+        *self.0.lock().unwrap() = humour;
+    }
+
+    pub fn is(&self) -> Humour {
+        *self.0.lock().unwrap()
+    }
+
+    pub async fn show(&self) -> Result<(), Unable> {
+        match self.is() {
+            Humour::Well => Ok(()),
+            Humour::Fails => Err(Unable::Unfit("not today".to_owned())),
+            Humour::Panics => panic!("not today"),
+            Humour::Takes(time) => {
+                tokio::time::sleep(time).await;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Tells of every price, as its mood lets it; at those of one figure only, if so.
 struct Moody {
-    fails_on: FigureId,
-    fails: Arc<AtomicBool>,
+    only: Option<FigureId>,
+    mood: Mood,
     tells: UserId,
+    /// It panics before it is shown any event.
+    is_deaf: bool,
+}
+
+impl Moody {
+    fn is_moody(&self, event: &Recorded) -> bool {
+        self.only.is_none_or(|figure_id| event.stream.aggregate_id() == figure_id.to_string())
+    }
 }
 
 #[async_trait]
@@ -292,7 +353,19 @@ impl Policy for Moody {
     }
 
     fn hears(&self, event: &Event) -> bool {
-        event.event_type() == "figure.price_moved"
+        let is_price = event.event_type() == "figure.price_moved";
+        assert!(!is_price || !self.is_deaf || self.mood.is() != Humour::Panics, "not today");
+        is_price
+    }
+
+    async fn concerned(
+        &self,
+        _: &mut PgConnection,
+        heard: &[&Recorded],
+    ) -> Result<HashSet<Position>, Unable> {
+        let moody = heard.iter().any(|event| self.is_moody(event));
+        assert!(!moody || self.mood.is() != Humour::Panics, "not today");
+        Ok(heard.iter().map(|event| event.position).collect())
     }
 
     async fn react(
@@ -306,8 +379,8 @@ impl Policy for Moody {
             .bind(event.event_id.uuid())
             .execute(transaction)
             .await?;
-        if event.stream.aggregate_id() == self.fails_on.to_string() && self.fails.load(Ordering::Relaxed) {
-            return Err(Unable::Unfit("not today".to_owned()));
+        if self.is_moody(event) {
+            self.mood.show().await?;
         }
         Ok(vec![Effect::Tell {
             user_id: self.tells,
@@ -319,40 +392,101 @@ impl Policy for Moody {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_cannot_be_reacted_to_is_set_aside_with_its_stream_and_no_other() {
+fn positions(told: &[Notification]) -> Vec<i64> {
+    told.iter().map(|one| one.payload["position"].as_i64().unwrap()).collect()
+}
+
+async fn is_set_aside_with_its_stream_and_no_other(humour: Humour, is_deaf: bool, reason: &str) {
     let market = Market::new().await;
     let alice = market.person("alice").await;
     let (bad, good) = (market.figure("Harbour Pilot Mina").await, market.figure("Teapot Keeper Io").await);
-    let fails = Arc::new(AtomicBool::new(true));
-    let moody = Moody { fails_on: bad, fails: fails.clone(), tells: alice };
+    let mood = Mood::new(humour);
+    let moody = Moody { only: Some(bad), mood: mood.clone(), tells: alice, is_deaf };
     let policies = market.policies(vec![Box::new(moody)]);
-    let _running = policies.run();
     let first = market.price(bad, 0, "10 EUR").await;
     let second = market.price(good, 0, "10 EUR").await;
     let third = market.price(bad, 1, "11 EUR").await;
+    let _running = policies.run();
     market.settled(&policies).await;
-    let positions = |told: &[Notification]| -> Vec<i64> {
-        told.iter().map(|one| one.payload["position"].as_i64().unwrap()).collect()
-    };
     assert_eq!(positions(&market.told(alice).await), [second.0]);
     assert_eq!(market.ledger.count("SELECT count(*) FROM price_checks WHERE outcome = 'moody'").await, 1);
     let status = policies.status().await.unwrap().remove(0);
     let parked: Vec<_> = status.parked.iter().map(|one| one.position.0).collect();
     assert_eq!((status.lag, parked), (0, vec![first, third]));
-    assert_eq!(status.parked[0].reason, "not today");
+    assert_eq!(status.parked[0].reason, reason);
 
-    fails.store(false, Ordering::Relaxed);
+    mood.turn(Humour::Well);
     assert_eq!(policies.retry("moody").await.unwrap(), Some(2));
     assert_eq!(policies.retry("unheard of").await.unwrap(), None);
-    let emptied = async {
-        while market.ledger.count("SELECT count(*) FROM policy_parked").await > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, emptied).await.unwrap();
+    market.all_taken_back(&policies, "moody").await;
     let mut all = positions(&market.told(alice).await);
     all.sort_unstable();
     assert_eq!(all, [first.0, second.0, third.0]);
     assert_eq!(market.ledger.count("SELECT count(*) FROM price_checks WHERE outcome = 'moody'").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_reacted_to_is_set_aside_with_its_stream_and_no_other() {
+    is_set_aside_with_its_stream_and_no_other(Humour::Fails, false, "not today").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_at_which_a_policy_panics_is_set_aside_likewise() {
+    for is_deaf in [false, true] {
+        is_set_aside_with_its_stream_and_no_other(Humour::Panics, is_deaf, "it panicked; the log has more")
+            .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_take_too_long_together_are_reacted_to_in_smaller_batches() {
+    let market = Market::new().await;
+    let alice = market.person("alice").await;
+    let figure = market.figure("Harbour Pilot Mina").await;
+    let mood = Mood::new(Humour::Takes(Duration::from_millis(200)));
+    let moody = Moody { only: None, mood, tells: alice, is_deaf: false };
+    let options = Options { look_within: Duration::from_secs(1), ..Options::default() };
+    let policies = market.policies_with(vec![Box::new(moody)], options);
+    let mut moved = Vec::new();
+    for hours in 0..12 {
+        moved.push(market.price(figure, hours, &format!("{} EUR", 10 + hours)).await.0);
+    }
+    let _running = policies.run();
+    market.settled(&policies).await;
+    market.all_taken_back(&policies, "moody").await;
+    assert_eq!(positions(&market.told(alice).await), moved);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_takes_too_long_by_itself_is_set_aside_and_what_is_behind_it_goes_on() {
+    let market = Market::new().await;
+    let alice = market.person("alice").await;
+    let (bad, good) = (market.figure("Harbour Pilot Mina").await, market.figure("Teapot Keeper Io").await);
+    let mood = Mood::new(Humour::Takes(Duration::from_secs(3_600)));
+    let moody = Moody { only: Some(bad), mood: mood.clone(), tells: alice, is_deaf: false };
+    let options = Options { look_within: Duration::from_secs(1), ..Options::default() };
+    let policies = market.policies_with(vec![Box::new(moody)], options);
+    let before = market.price(good, 0, "10 EUR").await;
+    let first = market.price(bad, 0, "10 EUR").await;
+    let second = market.price(good, 1, "11 EUR").await;
+    let third = market.price(bad, 1, "11 EUR").await;
+    let _running = policies.run();
+    market.settled(&policies).await;
+    assert_eq!(positions(&market.told(alice).await), [before.0, second.0]);
+    let status = policies.status().await.unwrap().remove(0);
+    let parked: Vec<_> = status.parked.iter().map(|one| one.position.0).collect();
+    assert_eq!(parked, [first, third]);
+    assert_eq!(status.parked[0].reason, "to react to it took too long");
+
+    // Tried again it takes as long, and still nothing waits for it but its own stream.
+    policies.retry("moody").await.unwrap();
+    let last = market.price(good, 2, "12 EUR").await;
+    market.settled(&policies).await;
+    assert_eq!(positions(&market.told(alice).await), [before.0, second.0, last.0]);
+
+    mood.turn(Humour::Well);
+    market.all_taken_back(&policies, "moody").await;
+    let mut all = positions(&market.told(alice).await);
+    all.sort_unstable();
+    assert_eq!(all, [before.0, first.0, second.0, third.0, last.0]);
 }

@@ -2,14 +2,18 @@
 //!
 //! Each runner of a policy is a thread with a runtime and a pool of its own, and has one task, which stops at every
 //! named point and wherever it would wait for time to pass. When all of them stand still, the seed picks what happens
-//! next: one goes on, a price moves, a process dies or starts, a connection is ended. So one seed is one course of
-//! events, and `SIM_SEED=…` repeats it. Afterwards everybody must have been told exactly what the prices and the
-//! stock say, once. `SIM_SCHEDULES` is how many, from a random seed on.
+//! next: one goes on, a price moves, a process dies, stalls or starts, a connection is ended, the policies begin to
+//! fail or to panic, what they set aside is due again. So one seed is one course of events, and `SIM_SEED=…` repeats
+//! it. Afterwards everybody must have been told exactly what the prices and the stock say, once. `SIM_SCHEDULES` is
+//! how many, from a random seed on.
 
-use crate::policies::Market;
+use crate::policies::{Humour, Market, Mood};
 use crate::support::Ledger;
+use async_trait::async_trait;
 use domain::figure::Stock;
 use domain::ids::{FigureId, UserId};
+use domain::money::rates::Rates;
+use domain::stream::{Event, Position, Recorded};
 use event_store::crash::{self, Steps};
 use event_store::{EventStore, Options};
 use futures::FutureExt;
@@ -18,13 +22,14 @@ use projections::engine::Projections;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
+use sqlx::PgConnection;
 use sqlx::postgres::PgPoolOptions;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use workers::fx::Fx;
-use workers::policies::{Policies, Policy, PriceAlerts, RestockAlerts};
+use workers::policies::{Beginning, Effect, Policies, Policy, PriceAlerts, RestockAlerts, Unable};
 
 const FEW: u64 = 20;
 /// Longer than anything here takes.
@@ -35,13 +40,23 @@ const MOST_STEPS: usize = 2_000;
 const MUST_MEET: &[&str] = &[
     "policies.after_commit",
     "policies.before_commit",
+    "policies.due",
     "policies.held",
     "policies.idle",
+    "policies.passed_over",
     "policies.read",
     "policies.rest",
+    "policies.retry_after_commit",
+    "policies.retry_before_commit",
+    "policies.retry_held",
     "fault: died at policies.after_commit",
     "fault: died at policies.before_commit",
+    "fault: died at policies.retry_before_commit",
+    "fault: stalled at policies.due",
     "fault: a connection is ended",
+    "set aside: not today",
+    "set aside: it panicked; the log has more",
+    "set aside: an earlier event of its stream is set aside",
     "told of a price",
     "told of a restock",
 ];
@@ -105,8 +120,81 @@ impl Steps for Points {
     }
 }
 
-fn policy(runner: usize) -> Box<dyn Policy> {
-    if runner.is_multiple_of(2) { Box::new(PriceAlerts) } else { Box::new(RestockAlerts) }
+/// A policy that does what it does, and then may fail after all.
+struct Moody {
+    policy: Box<dyn Policy>,
+    mood: Mood,
+}
+
+#[async_trait]
+impl Policy for Moody {
+    fn name(&self) -> &'static str {
+        self.policy.name()
+    }
+
+    fn begins(&self) -> Beginning {
+        self.policy.begins()
+    }
+
+    fn reads(&self) -> &'static [&'static str] {
+        self.policy.reads()
+    }
+
+    fn aggregates(&self) -> &'static [&'static str] {
+        self.policy.aggregates()
+    }
+
+    fn hears(&self, event: &Event) -> bool {
+        self.policy.hears(event)
+    }
+
+    async fn concerned(
+        &self,
+        transaction: &mut PgConnection,
+        heard: &[&Recorded],
+    ) -> Result<HashSet<Position>, Unable> {
+        self.policy.concerned(transaction, heard).await
+    }
+
+    async fn react(
+        &self,
+        transaction: &mut PgConnection,
+        event: &Recorded,
+        rates: &Rates,
+    ) -> Result<Vec<Effect>, Unable> {
+        let effects = self.policy.react(transaction, event, rates).await?;
+        self.mood.show().await?;
+        Ok(effects)
+    }
+}
+
+fn policy(runner: usize, mood: Mood) -> Box<dyn Policy> {
+    let policy: Box<dyn Policy> =
+        if runner.is_multiple_of(2) { Box::new(PriceAlerts) } else { Box::new(RestockAlerts) };
+    Box::new(Moody { policy, mood })
+}
+
+/// What is set aside is due now, as far as nobody is at it.
+async fn make_due(market: &Market) {
+    tried_again(market, "now()", "true").await;
+}
+
+/// What is set aside is tried again when the seed says so, and not when the clock does.
+async fn stop_the_clock(market: &Market) {
+    tried_again(market, "'9999-01-01'", "next_try_at > now()").await;
+}
+
+async fn tried_again(market: &Market, at: &str, which: &str) {
+    let sql = format!(
+        "UPDATE policy_parked AS parked SET next_try_at = {at} \
+         FROM (SELECT policy, position FROM policy_parked WHERE {which} FOR UPDATE SKIP LOCKED) AS free \
+         WHERE parked.policy = free.policy AND parked.position = free.position"
+    );
+    sqlx::query(&sql).execute(&market.ledger.db.pool).await.unwrap();
+}
+
+async fn set_aside(market: &Market) -> i64 {
+    market.ledger.count("SELECT count(*) FROM policy_parked").await
 }
 
 /// A process with one policy. Dropped, it is dead.
@@ -116,11 +204,11 @@ struct Runner {
 }
 
 impl Runner {
-    fn start(runner: usize, board: &Board, ledger: &Ledger, fx: &Fx) -> Self {
+    fn start(runner: usize, board: &Board, ledger: &Ledger, fx: &Fx, mood: &Mood) -> Self {
         let (die, death) = oneshot::channel::<()>();
         let points = Arc::new(Points { board: board.clone(), runner });
         let database = ledger.db.options().application_name(&format!("runner {runner}"));
-        let fx = fx.clone();
+        let (fx, mood) = (fx.clone(), mood.clone());
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             crash::step_through(points);
@@ -130,7 +218,7 @@ impl Runner {
                 let options = projections::engine::Options::default();
                 let models =
                     Projections::open(&pool, store.clone(), projections::all(), options).await.unwrap();
-                let policies = Policies::new(&pool, &store, &models, &fx, vec![policy(runner)]);
+                let policies = Policies::new(&pool, &store, &models, &fx, vec![policy(runner, mood)]);
                 let _running = policies.run();
                 let _ = death.await;
             });
@@ -156,6 +244,9 @@ struct Schedule<'m> {
     random: StdRng,
     board: Board,
     runners: BTreeMap<usize, Runner>,
+    mood: Mood,
+    /// Who does not go on, for how many steps.
+    stalled: BTreeMap<usize, u32>,
     figure: FigureId,
     /// Whoever waits, and for what price.
     people: Vec<(UserId, Option<u32>)>,
@@ -186,17 +277,22 @@ impl Schedule<'_> {
     }
 
     fn start(&mut self, runner: usize) {
-        let started = Runner::start(runner, &self.board, &self.market.ledger, &self.market.fx);
+        let market = self.market;
+        let started = Runner::start(runner, &self.board, &market.ledger, &market.fx, &self.mood);
         self.runners.insert(runner, started);
     }
 
     /// A price or the stock moves, and by our own reckoning somebody has to be told.
     async fn observe(&mut self) {
-        self.hours += self.random.random_range(1..9);
-        let at = self.market.begun + chrono::TimeDelta::hours(self.hours);
         let price: Option<u32> = self.random.random_bool(0.7).then(|| self.random.random_range(40..60));
         let stock = [Stock::OutOfStock, Stock::OutOfStock, Stock::InStock];
         let stock = stock.choose(&mut self.random).copied().filter(|_| self.random.random_bool(0.6));
+        self.observe_these(price, stock).await;
+    }
+
+    async fn observe_these(&mut self, price: Option<u32>, stock: Option<Stock>) {
+        self.hours += self.random.random_range(1..9);
+        let at = self.market.begun + chrono::TimeDelta::hours(self.hours);
         if let Some(stock) = stock
             && self.stock.replace(stock) == Some(Stock::OutOfStock)
             && stock == Stock::InStock
@@ -222,6 +318,7 @@ impl Schedule<'_> {
     async fn die(&mut self, runner: usize, point: &str) {
         self.meet(format!("fault: died at {point}"));
         drop(self.runners.remove(&runner));
+        self.stalled.remove(&runner);
         drop(self.board.leave(runner));
         self.left(runner).await;
     }
@@ -248,15 +345,44 @@ impl Schedule<'_> {
         .await;
     }
 
+    /// Who may go on, and where they stand.
+    fn ready(&mut self) -> Vec<(usize, &'static str)> {
+        self.stalled.retain(|_, steps| {
+            *steps -= 1;
+            *steps > 0
+        });
+        self.board.standing().into_iter().filter(|(runner, _)| !self.stalled.contains_key(runner)).collect()
+    }
+
+    fn change_mood(&mut self) {
+        let humours = [Humour::Well, Humour::Well, Humour::Fails, Humour::Panics];
+        self.mood.turn(*humours.choose(&mut self.random).unwrap());
+    }
+
+    async fn note_what_is_set_aside(&mut self) {
+        let sql = "SELECT DISTINCT reason FROM policy_parked ORDER BY reason";
+        for (reason,) in self.market.ledger.rows::<(String,)>(sql).await {
+            self.meet(format!("set aside: {reason}"));
+        }
+    }
+
     async fn play(&mut self) {
         let mut prices_left = self.random.random_range(6..14);
-        let mut faults_left = self.random.random_range(0..5);
+        let mut faults_left = self.random.random_range(10..20);
         let mut calm = 0;
         for runner in 0..RUNNERS {
             self.start(runner);
         }
         for _ in 0..MOST_STEPS {
             self.settle().await;
+            stop_the_clock(self.market).await;
+            if self.random.random_ratio(1, 15) {
+                self.change_mood();
+            }
+            if self.random.random_ratio(1, 10) {
+                self.note_what_is_set_aside().await;
+                make_due(self.market).await;
+            }
             if prices_left > 0 && self.random.random_ratio(1, 6) {
                 prices_left -= 1;
                 self.observe().await;
@@ -267,26 +393,38 @@ impl Schedule<'_> {
                 self.start(dead);
                 continue;
             }
-            let standing: Vec<(usize, &'static str)> = self.board.standing().into_iter().collect();
+            let standing = self.ready();
             let Some((runner, point)) = standing.choose(&mut self.random).copied() else { continue };
             let busy = !matches!(point, "policies.idle" | "policies.rest");
-            if busy && faults_left > 0 && self.random.random_ratio(1, 5) {
+            // Not all of them before anything is set aside.
+            let one_in = if point == "policies.due" || point.starts_with("policies.retry") { 4 } else { 8 };
+            if busy && faults_left > 0 && self.random.random_ratio(1, one_in) {
                 faults_left -= 1;
-                if self.random.random_bool(0.5) {
-                    self.die(runner, point).await;
-                    continue;
-                }
-                if self.cut(runner).await {
-                    self.meet("fault: a connection is ended");
+                match self.random.random_range(0..3) {
+                    0 => {
+                        self.die(runner, point).await;
+                        continue;
+                    }
+                    1 => {
+                        self.meet(format!("fault: stalled at {point}"));
+                        self.stalled.insert(runner, self.random.random_range(10..60));
+                        continue;
+                    }
+                    _ if self.cut(runner).await => self.meet("fault: a connection is ended"),
+                    _ => {}
                 }
             }
             self.meet(point);
             let go = self.board.leave(runner).unwrap();
             let _ = go.send(());
-            let idle = self.runners.len() == RUNNERS && standing.iter().all(|(_, at)| *at == "policies.idle");
+            let idle = standing.len() == RUNNERS && standing.iter().all(|(_, at)| *at == "policies.idle");
             calm = if idle && prices_left == 0 { calm + 1 } else { 0 };
             if calm > 2 * RUNNERS {
-                break;
+                if set_aside(self.market).await == 0 {
+                    break;
+                }
+                self.mood.turn(Humour::Well);
+                make_due(self.market).await;
             }
         }
         self.settle().await;
@@ -294,6 +432,7 @@ impl Schedule<'_> {
     }
 
     async fn finish(&mut self) {
+        self.mood.turn(Humour::Well);
         self.board.let_all_go();
         for runner in 0..RUNNERS {
             if !self.runners.contains_key(&runner) {
@@ -301,6 +440,14 @@ impl Schedule<'_> {
             }
         }
         let all = self.market.policies(vec![Box::new(PriceAlerts), Box::new(RestockAlerts)]);
+        self.market.settled(&all).await;
+        database::testing::eventually("nothing is set aside", async || {
+            make_due(self.market).await;
+            set_aside(self.market).await == 0
+        })
+        .await;
+        // Whatever is remembered wrongly shows at the next price.
+        self.observe_these(Some(39), None).await;
         self.market.settled(&all).await;
         self.runners.clear();
         let mut told = BTreeSet::new();
@@ -312,7 +459,7 @@ impl Schedule<'_> {
             }
         }
         assert_eq!(told, self.due);
-        assert_eq!(self.market.ledger.count("SELECT count(*) FROM policy_parked").await, 0);
+        assert_eq!(set_aside(self.market).await, 0);
     }
 }
 
@@ -332,6 +479,8 @@ async fn run(market: &Market, seed: u64) -> BTreeMap<String, u64> {
         random,
         board: Board::default(),
         runners: BTreeMap::new(),
+        mood: Mood::new(Humour::Well),
+        stalled: BTreeMap::new(),
         figure,
         people,
         hours: 0,
@@ -373,4 +522,61 @@ async fn whatever_the_course_of_events_everybody_is_told_once_of_everything() {
     }
     let missed: Vec<_> = MUST_MEET.iter().filter(|what| !met.contains_key(**what)).collect();
     assert!(missed.is_empty() || schedules < FEW, "no schedule came across {missed:?}");
+}
+
+/// Has one go on, by one step at least, until it stands at a point.
+async fn lead(board: &Board, runner: usize, to: &str) {
+    let standing = async || {
+        database::testing::eventually(to, async || board.standing().contains_key(&runner)).await;
+        board.standing()[&runner]
+    };
+    for _ in 0..MOST_STEPS {
+        standing().await;
+        let _ = board.leave(runner).unwrap().send(());
+        if standing().await == to {
+            return;
+        }
+    }
+    panic!("it never comes to {to}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_wakes_late_does_not_react_again_to_what_another_took_back() {
+    let market = Market::new().await;
+    let alice = market.person("alice").await;
+    let figure = market.figure("Harbour Pilot Mina").await;
+    market.wish(alice, figure, Some("90 EUR")).await;
+    market.ledger.shown().await;
+    let (board, mood) = (Board::default(), Mood::new(Humour::Well));
+    let (early, late) = (0, 2);
+    let start = |runner| Runner::start(runner, &board, &market.ledger, &market.fx, &mood);
+    let (_early, _late) = (start(early), start(late));
+    lead(&board, early, "policies.idle").await;
+    market.price(figure, 0, "100 EUR").await;
+    market.ledger.shown().await;
+    lead(&board, early, "policies.idle").await;
+    assert_eq!(set_aside(&market).await, 0);
+    // It comes down and goes up again; neither can be reacted to.
+    mood.turn(Humour::Fails);
+    market.price(figure, 1, "80 EUR").await;
+    market.price(figure, 2, "120 EUR").await;
+    market.ledger.shown().await;
+    lead(&board, early, "policies.idle").await;
+    assert_eq!(set_aside(&market).await, 2);
+
+    mood.turn(Humour::Well);
+    make_due(&market).await;
+    lead(&board, late, "policies.due").await;
+    while set_aside(&market).await > 0 {
+        lead(&board, early, "policies.idle").await;
+    }
+    lead(&board, late, "policies.idle").await;
+    market.price(figure, 3, "70 EUR").await;
+    market.ledger.shown().await;
+    lead(&board, early, "policies.idle").await;
+    lead(&board, early, "policies.idle").await;
+    let told = market.told(alice).await;
+    let prices: Vec<_> = told.iter().map(|one| one.payload["price"]["amount"].as_str().unwrap()).collect();
+    assert_eq!(prices, ["80.00", "70.00"]);
+    assert_eq!(set_aside(&market).await, 0);
 }
