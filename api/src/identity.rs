@@ -13,6 +13,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use database::lanes::answered;
 use domain::ids::UserId;
 use operational::{
     sessions::{self, Lifetimes},
@@ -163,7 +164,7 @@ async fn resolve(session: &Session, state: &AppState) -> Result<(Visitor, Option
         return nobody;
     };
     let mut lane = state.lanes.take().await?;
-    let holder = sessions::holder(lane.connection()?, signed_in.user_id, id).await;
+    let holder = answered(sessions::holder(lane.connection()?, signed_in.user_id, id)).await;
     let Some(holder) = lane.back(holder)? else {
         return nobody;
     };

@@ -29,6 +29,7 @@ pub mod price_provider;
 pub mod problem;
 pub mod router;
 pub mod served;
+pub mod server_sent;
 pub mod shown;
 pub mod state;
 pub mod telemetry;

@@ -26,6 +26,11 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
+/// Whether a data folder has a cluster, or once had one elsewhere.
+pub(crate) fn is_begun(data_dir: &Path) -> bool {
+    Home::recorded(data_dir).root.exists() || data_dir.join(home::POINTER).exists()
+}
+
 /// The oldest major version that is supported.
 pub const OLDEST_MAJOR: u32 = 14;
 /// The database that the ledger uses in its private cluster.

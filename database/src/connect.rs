@@ -38,6 +38,17 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Whether there is a private cluster already; of a server that a URL names nothing is known before it is asked.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        match self {
+            Self::External(_) => true,
+            Self::Private(data_dir) => crate::cluster::is_begun(data_dir),
+        }
+    }
+}
+
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

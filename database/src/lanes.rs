@@ -9,6 +9,7 @@ use deadpool::Runtime;
 use deadpool::managed::{BuildError, Manager, Metrics, Object, Pool, PoolError, RecycleResult};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Error, Executor, PgConnection};
+use std::io;
 use std::time::Duration;
 
 /// How many there are at most, beside the pool's.
@@ -17,6 +18,8 @@ const LANES: usize = 8;
 const WAIT: Duration = Duration::from_secs(15);
 /// How long one may take to be opened.
 const OPENED_WITHIN: Duration = Duration::from_secs(10);
+/// How long a statement may take. They are short; one that takes longer is on a connection that fell silent.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
 
 /// A few connections, opened when they are needed. A clone shares them.
 #[derive(Clone)]
@@ -118,6 +121,17 @@ impl Lane {
             drop(self.0.take());
         }
         outcome
+    }
+}
+
+/// Waits for a statement, but not for ever: lanes are few, and one that hangs is missed by everybody.
+///
+/// # Errors
+/// The statement's; `Io` when the connection is silent, which closes the lane that it is given [back](Lane::back) with.
+pub async fn answered<T>(asked: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(ANSWERED_WITHIN, asked).await {
+        Ok(outcome) => outcome,
+        Err(silent) => Err(Error::Io(io::Error::new(io::ErrorKind::TimedOut, silent))),
     }
 }
 

@@ -29,8 +29,8 @@ pub(super) struct Args {
     /// Only events after this position
     #[arg(long, value_name = "POSITION")]
     after: Option<Position>,
-    /// Only of streams of this type: collection, preorder, figure, entity or claim
-    #[arg(long, value_name = "TYPE")]
+    /// Only of streams of this type
+    #[arg(long, value_name = "TYPE", value_parser = ["collection", "preorder", "figure", "entity", "claim"])]
     stream_type: Option<String>,
     /// Only of the stream with this id
     #[arg(long, value_name = "ID")]

@@ -15,7 +15,7 @@ mod verify;
 
 use std::{io, path::PathBuf, process::ExitCode};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use database::{Database, Source};
 use domain::stream::Position;
@@ -50,7 +50,7 @@ enum Command {
     Rebuild(rebuild::Args),
     /// Compare the read models with a fresh fold of the log
     Verify(verify::Args),
-    /// See and operate the read models: pause, resume, retry, skip
+    /// See and operate the read models: pause, resume, retry, skip, cancel
     Projections(projections::Args),
     /// Read the log
     Events(events::Args),
@@ -62,6 +62,23 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Look after the instance
     Admin(admin::Args),
+}
+
+impl Command {
+    /// Whether there is nothing for it to do where there is no ledger yet.
+    const fn needs_a_ledger(&self) -> bool {
+        match self {
+            Self::Rebuild(_) | Self::Verify(_) | Self::Projections(_) | Self::Events(_) | Self::Backup(_) => {
+                true
+            }
+            Self::Serve(_)
+            | Self::Import(_)
+            | Self::Demo(_)
+            | Self::PriceProvider(_)
+            | Self::Restore(_)
+            | Self::Admin(_) => false,
+        }
+    }
 }
 
 /// Reads the arguments and the environment, runs the subcommand, and tells what went wrong on standard
@@ -90,6 +107,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         config.data = data;
     }
     let command = cli.command.unwrap_or_else(|| Command::Serve(serve::Args::default()));
+    let source = Source::from_env_or_private(config.database_url.clone(), &config.data);
+    if command.needs_a_ledger() && !source.is_begun() {
+        // Else a mistyped folder would get a database of its own, and look like an empty ledger.
+        bail!(
+            "there is no ledger in {}; name the server's folder with --data, or its database with DATABASE_URL. \
+             `figure-ledger serve` begins a new one",
+            config.data.display()
+        );
+    }
     // A server tells what it does; the others print it, and have only complaints to log.
     let level = if matches!(command, Command::Serve(_)) { LevelFilter::INFO } else { LevelFilter::WARN };
     // Before the runtime, and dropped after it: what sends spans has a thread of its own.

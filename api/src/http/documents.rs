@@ -27,12 +27,15 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::owned::{Deleted, PIECE_NOT_FOUND};
+use super::{
+    owned::{Deleted, PIECE_NOT_FOUND},
+    photos::again,
+};
 use crate::{
     answer::Written,
-    extract::{CurrentUser, IdempotencyKey, Path},
+    extract::{CurrentUser, Idempotency, IdempotencyKey, Path},
     guard::fresh,
-    perform::Caller,
+    perform::{Caller, gone_since},
     problem::{self, Kind, Problem},
     problems,
     served::{self, Privacy},
@@ -262,22 +265,29 @@ async fn add(
     let (user_id, piece_id) = (caller.user.id, PieceId(id));
     let room = match room(&state, user_id, id, key.is_some()).await {
         Ok(room) => room,
-        Err(problem) => return Err(uploads::turned_away(request, problem).await),
+        Err(problem) => {
+            let recognise = async |request, key| {
+                let kept = keep(&state, request, MOST_AT_ONCE).await?;
+                Ok(recognised(key, &kept))
+            };
+            return Err(again::gone_upload::<Many<AddDocument>>(
+                &state, &caller, key, request, problem, recognise,
+            )
+            .await);
+        }
     };
     let kept = keep(&state, request, room).await?;
-    let mut hash = Sha256::new();
-    for document in &kept {
-        hash.update(document.blob.digest());
-        hash.update(document.name.as_str());
-        hash.update(b"\n");
-    }
-    let idempotency = key.map(|key| key.with_body(&hash.finalize()));
+    let idempotency = recognised(key, &kept);
     let add = |document| AddDocument { user_id, piece_id, document };
     let command = Many(kept.into_iter().map(add).collect());
     let done = state.perform(&caller, idempotency, &command).await?;
     state.readable(done.position, READS, &place_of(piece_id)).await?;
     let mut all = pictures::documents(&state.pool, user_id, piece_id).await?;
     all.retain(|document| done.answer.contains(&DocumentId(document.id)));
+    // Those that are left are told; none is left only where all were removed since.
+    if all.is_empty() {
+        return Err(gone_since(DOCUMENT_NOT_FOUND.into(), done.position));
+    }
     let items = all.into_iter().map(DocumentView::from).collect();
     Ok(Written::created(Documents { items }, place_of(piece_id)).at(done.position))
 }
@@ -298,6 +308,17 @@ async fn keep(state: &AppState, request: Request, room: usize) -> Result<Vec<Sto
         kept.push(StoredDocument { blob, media_type, bytes, name });
     }
     Ok(kept)
+}
+
+/// What makes documents recognisable when they come again: their key, with what they are and are called.
+fn recognised(key: Option<Idempotency>, kept: &[StoredDocument]) -> Option<Idempotency> {
+    let mut hash = Sha256::new();
+    for document in kept {
+        hash.update(document.blob.digest());
+        hash.update(document.name.as_str());
+        hash.update(b"\n");
+    }
+    key.map(|key| key.with_body(&hash.finalize()))
 }
 
 /// A document.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{Json, extract::State, http::StatusCode};
-use projections::engine;
+use projections::engine::{self, EngineError};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const NOT_READY: Kind = Kind::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "not_ready",
-    "the server is stopping or cut off from its database, or a read model has stopped",
+    "the server is stopping, or its database is away or takes no writes, or a read model has stopped",
 );
 
 problems!(ReadyProblems = &[NOT_READY]);
@@ -52,9 +52,9 @@ async fn live() -> Json<Health> {
 
 /// Whether the server can serve.
 ///
-/// Anybody may ask. It fails while the server is going down, its database does not answer, or a read model
-/// has stopped at an event that it cannot fold (`projections` names them): a balancer sends requests
-/// elsewhere meanwhile.
+/// Anybody may ask. It fails while the server is going down, its database does not answer or takes no writes, or a read
+/// model has stopped at an event that it cannot fold (`projections` names them). A balancer sends requests elsewhere
+/// meanwhile; a read model is the same for all servers, so that has to be mended.
 #[utoipa::path(
     get,
     path = "/api/health/ready",
@@ -68,9 +68,17 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
     if state.is_stopping() {
         return Err(NOT_READY.into());
     }
-    let asked = tokio::time::timeout(PATIENCE, state.projections.status()).await;
+    let asking = async {
+        let takes_writes = "SELECT current_setting('transaction_read_only') = 'off'";
+        let takes_writes: bool = sqlx::query_scalar(takes_writes).fetch_one(&state.pool).await?;
+        Ok::<_, EngineError>((takes_writes, state.projections.status().await?))
+    };
+    let asked = tokio::time::timeout(PATIENCE, asking).await;
     let stopped: Vec<String> = match asked {
-        Ok(Ok(all)) => {
+        Ok(Ok((false, _))) => {
+            return Err(Problem::from(NOT_READY).detail("the database takes no writes for now"));
+        }
+        Ok(Ok((true, all))) => {
             all.into_iter().filter(|one| one.state == engine::State::Stopped).map(|one| one.name).collect()
         }
         Ok(Err(error)) => {

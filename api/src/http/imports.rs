@@ -26,6 +26,7 @@ use crate::{
     perform::Caller,
     problem::{self, BODY_TOO_LARGE, Kind, Problem},
     problems,
+    server_sent::ServerSentEvent,
     state::AppState,
     underway::{self, Teller},
 };
@@ -189,7 +190,7 @@ async fn file_of(request: Request) -> Result<Vec<u8>, Problem> {
     responses(
         (status = 200, description = "What became of each row", content(
             (Imported = "application/json"),
-            (String = "text/event-stream"),
+            (ServerSentEvent = "text/event-stream"),
         )),
         ImportProblems
     )

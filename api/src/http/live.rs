@@ -34,6 +34,7 @@ use crate::{
     identity::InPerson,
     problem::{self, INVALID_HEADER, Kind, NOT_FOUND, Problem},
     problems,
+    server_sent::ServerSentEvent,
     shown::hides_nsfw,
     state::AppState,
 };
@@ -149,7 +150,7 @@ impl From<mpsc::error::SendError<Event>> for Over {
     security(("session" = [])),
     params(("Last-Event-ID" = Option<i64>, Header, description = "The id of the last event that was seen")),
     responses(
-        (status = 200, description = "The stream", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The stream", body = ServerSentEvent, content_type = "text/event-stream"),
         LiveProblems
     )
 )]

@@ -15,7 +15,7 @@ use operational::{
     erasures, notification_deliveries,
     server_job_runs::{self, RunState},
 };
-use projections::engine::{EngineError, State as ProjectionState};
+use projections::engine::{EngineError, Rebuild, State as ProjectionState, Status};
 use sha2::{Digest, Sha256};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -126,7 +126,10 @@ async fn show(State(state): State<AppState>, request: Request) -> Result<Respons
     own.gauge("append_queue_capacity", "How many may wait before callers are answered with 503.");
     own.value("append_queue_capacity", "", room);
     let (open, idle) = (state.pool.size(), state.pool.num_idle());
-    own.gauge("pool_connections", "Connections of the server's pool.");
+    own.gauge(
+        "pool_connections",
+        "Connections of this server's pool; database_connections has those beside it.",
+    );
     own.value("pool_connections", "{state=\"idle\"}", idle);
     own.value(
         "pool_connections",
@@ -186,15 +189,26 @@ async fn standing(state: &AppState) -> Result<String, EngineError> {
             lines.value("projection_state", &labels, u8::from(one.state == state));
         }
     }
-    let rebuilding = state.projections.rebuilding();
-    lines.gauge("rebuild_events_per_second", "How fast a rebuild reads the log; only while there is one.");
+    // As it is on record, so those of other processes and of the command line as well.
+    let running = |one: &'_ Status| one.rebuild.clone().filter(Rebuild::is_running);
+    let rebuilding: Vec<(&str, Rebuild)> =
+        all.iter().filter_map(|one| Some((one.name.as_str(), running(one)?))).collect();
+    lines.gauge(
+        "rebuild_events_per_second",
+        "How fast a rebuild of any process reads the log; only while there is one.",
+    );
     for (name, now) in &rebuilding {
-        lines.value("rebuild_events_per_second", &format!("{{projection=\"{name}\"}}"), now.rate());
+        let labels = format!("{{projection=\"{name}\"}}");
+        lines.value("rebuild_events_per_second", &labels, now.events_per_second);
     }
-    lines.gauge("rebuild_position", "How far a rebuild has read the log; only while there is one.");
+    lines.gauge(
+        "rebuild_position",
+        "How far a rebuild of any process has read the log; only while there is one.",
+    );
     for (name, now) in &rebuilding {
         lines.value("rebuild_position", &format!("{{projection=\"{name}\"}}"), now.position);
     }
+    connections(state, &mut lines).await?;
     lines.gauge("job_failed", "Whether the last run of a job failed.");
     for run in server_job_runs::latest(&state.pool).await? {
         let labels = format!("{{job=\"{}\"}}", run.job_name);
@@ -217,4 +231,30 @@ async fn standing(state: &AppState) -> Result<String, EngineError> {
     lines.gauge("erasures_unfinished", "People who are being erased.");
     lines.value("erasures_unfinished", "", unfinished);
     Ok(lines.0)
+}
+
+/// The connections that PostgreSQL serves, of all processes, by what they call themselves: the pools, the lanes, the
+/// read models' pool, and everybody who keeps one.
+async fn connections(state: &AppState, lines: &mut Lines) -> Result<(), sqlx::Error> {
+    let counted: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT application_name, count(*) FILTER (WHERE state = 'idle'), \
+         count(*) FILTER (WHERE state IS DISTINCT FROM 'idle') FROM pg_stat_activity \
+         WHERE datname = current_database() AND application_name LIKE 'figure-ledger%' \
+         GROUP BY application_name ORDER BY application_name",
+    )
+    .fetch_all(&state.pool)
+    .await?;
+    lines.gauge("database_connections", "Connections of all processes, by what they call themselves.");
+    for (application, idle, used) in counted {
+        for (state, count) in [("idle", idle), ("used", used)] {
+            let labels = format!("{{application=\"{application}\",state=\"{state}\"}}");
+            lines.value("database_connections", &labels, count);
+        }
+    }
+    let sql = "SELECT current_setting('max_connections')::int \
+               - current_setting('superuser_reserved_connections')::int";
+    let most: i32 = sqlx::query_scalar(sql).fetch_one(&state.pool).await?;
+    lines.gauge("database_connections_max", "How many PostgreSQL gives out, to everybody.");
+    lines.value("database_connections_max", "", most);
+    Ok(())
 }

@@ -22,6 +22,7 @@ use crate::{
     perform::Caller,
     problem::{self, Kind, Problem},
     problems,
+    server_sent::ServerSentEvent,
     state::AppState,
     underway::{self, Teller},
 };
@@ -156,7 +157,7 @@ impl From<RestoreError> for Problem {
     responses(
         (status = 200, description = "What became of it", content(
             (RestoredView = "application/json"),
-            (String = "text/event-stream"),
+            (ServerSentEvent = "text/event-stream"),
         )),
         RestoreProblems
     )

@@ -1,7 +1,7 @@
 //! The table of sessions, read on a lane.
 
 use async_trait::async_trait;
-use database::Lanes;
+use database::lanes::{Lanes, answered};
 use operational::sessions;
 use sqlx::PgPool;
 use tower_sessions::{
@@ -31,7 +31,7 @@ impl Rows {
 
     async fn row(&self, id: &Id) -> sqlx::Result<Option<Vec<u8>>> {
         let mut lane = self.lanes.take().await?;
-        let row = sessions::stored(lane.connection()?, &id.to_string()).await;
+        let row = answered(sessions::stored(lane.connection()?, &id.to_string())).await;
         lane.back(row)
     }
 }

@@ -46,6 +46,18 @@ fn column(table: &str, heading: &str) -> Vec<String> {
     lines.map(|line| from_there(line).split("  ").next().unwrap().trim().to_owned()).collect()
 }
 
+#[test]
+fn where_there_is_no_ledger_nothing_is_begun_by_looking_for_one() {
+    let folder = ScratchFolder::new();
+    for arguments in [&["projections"][..], &["events"], &["verify"], &["rebuild"], &["backup", "copy"]] {
+        let Output { status, stdout, stderr } = program_at(&folder, arguments).output().unwrap();
+        assert!(!status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stdout));
+        let said = String::from_utf8_lossy(&stderr);
+        assert!(said.contains("there is no ledger in") && said.contains("--data"), "{said}");
+    }
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_server_a_tampered_row_is_named_and_rebuilt() {
     let db = TestDb::new().await;

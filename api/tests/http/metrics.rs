@@ -1,3 +1,4 @@
+use api::ledger::Ledger;
 use database::testing::eventually;
 use reqwest::Method;
 use serde_json::json;
@@ -120,4 +121,50 @@ async fn a_rebuild_is_told_with_its_rate_while_it_lasts() {
     reading.commit().await.unwrap();
     rebuilding.await.unwrap().unwrap();
     assert!(!with_token(&anybody, TOKEN).await.text.contains("figure_ledger_rebuild_position{"));
+}
+
+#[tokio::test]
+async fn a_rebuild_by_another_process_is_told_as_well() {
+    let app = TestApp::with(&[("METRICS_TOKEN", TOKEN)]).await;
+    let anybody = app.visitor();
+    let (_, position) = app.seed(None).figure_at("Harbour Pilot Mina").await;
+    app.folded(position).await;
+    let mut reading = app.db.pool.begin().await.unwrap();
+    sqlx::query("SELECT count(*) FROM figures").execute(&mut *reading).await.unwrap();
+    // As the command line has it: the same database, and nothing else in common.
+    let other = Ledger::open(&app.db.pool).await.unwrap().projections;
+    let rebuilding = tokio::spawn(async move { other.rebuild(&["figures"], |_| ()).await });
+    let at = format!("figure_ledger_rebuild_position{{projection=\"figures\"}} {position}");
+    eventually("the rebuild is told", async || with_token(&anybody, TOKEN).await.text.contains(&at)).await;
+    let text = with_token(&anybody, TOKEN).await.text;
+    assert!(text.contains("figure_ledger_rebuild_events_per_second{projection=\"figures\"}"), "{text}");
+    assert!(!text.contains("figure_ledger_rebuild_position{projection=\"activity\"}"), "{text}");
+    reading.commit().await.unwrap();
+    rebuilding.await.unwrap().unwrap();
+    let text = with_token(&anybody, TOKEN).await.text;
+    assert!(!text.contains("figure_ledger_rebuild_events_per_second{"), "{text}");
+}
+
+#[tokio::test]
+async fn connections_beside_the_pool_are_told_by_what_they_call_themselves() {
+    let app = TestApp::with(&[("METRICS_TOKEN", TOKEN)]).await;
+    let alice = app.register("alice").await;
+    alice.get("/api/me").await.ok();
+    let (_, position) = app.seed(None).figure_at("Harbour Pilot Mina").await;
+    app.folded(position).await;
+    let text = with_token(&alice, TOKEN).await.text;
+    for application in ["figure-ledger lane", "figure-ledger projections"] {
+        let of = |state| {
+            let labels = format!("{{application=\"{application}\",state=\"{state}\"}}");
+            value(&text, &format!("figure_ledger_database_connections{labels}"))
+        };
+        assert!(of("idle") + of("used") > 0, "{application}\n{text}");
+    }
+    assert!(value(&text, "figure_ledger_database_connections_max") > 10, "{text}");
+    // One that is at work is used.
+    let mut working = app.db.pool.begin().await.unwrap();
+    sqlx::query("SET LOCAL application_name = 'figure-ledger backup'").execute(&mut *working).await.unwrap();
+    let used = r#"figure_ledger_database_connections{application="figure-ledger backup",state="used"} 1"#;
+    eventually("it is told", async || with_token(&alice, TOKEN).await.text.contains(used)).await;
+    working.rollback().await.unwrap();
 }

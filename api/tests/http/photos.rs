@@ -18,7 +18,7 @@ use crate::support::{TestApp, TestClient};
 /// How long a read model may take for a handful of events.
 const MOST: Duration = Duration::from_secs(60);
 
-fn ids(answer: &Value) -> Vec<&str> {
+pub fn ids(answer: &Value) -> Vec<&str> {
     answer["items"].as_array().unwrap().iter().map(id).collect()
 }
 

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 const ELSEWHERE: &str = "/var/lib/figure-ledger";
-const POINTER: &str = "postgres.location";
+pub(super) const POINTER: &str = "postgres.location";
 const FOLDER: &str = "folder";
 /// A socket's path has 108 bytes in the kernel, one of them the closing NUL.
 const LONGEST_SOCKET_DIR: usize = 107 - "/.s.PGSQL.5432".len();

@@ -22,6 +22,7 @@ use crate::{
     pages::Page,
     problem::{self, INVALID_FIELD, Kind, NOT_FOUND, Problem},
     problems,
+    server_sent::ServerSentEvent,
     state::AppState,
 };
 
@@ -219,7 +220,7 @@ async fn one(state: &AppState, name: &str) -> Result<ProjectionView, Problem> {
     tag = "admin",
     security(("session" = [])),
     responses(
-        (status = 200, description = "One event after the other", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "One event after the other", body = ServerSentEvent, content_type = "text/event-stream"),
         ListProblems
     )
 )]

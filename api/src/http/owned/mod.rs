@@ -10,6 +10,7 @@ mod views;
 use std::{fmt::Display, str::FromStr};
 
 use axum::middleware::from_fn_with_state;
+use database::lanes::answered;
 use domain::{collection::Cost, ids::PieceId, refusal::Code, stream::Position};
 use projections::collection::{self, ListError, Piece};
 use serde::{Deserialize, Deserializer};
@@ -184,7 +185,7 @@ pub(super) async fn written(
 ) -> Result<Piece, Problem> {
     state.readable(position, READS, &place_of(id.uuid())).await?;
     let mut lane = state.lanes.take().await?;
-    let found = collection::piece_now(lane.connection()?, caller.user.id, id).await;
+    let found = answered(collection::piece_now(lane.connection()?, caller.user.id, id)).await;
     match lane.back(found)? {
         Some(piece) => Ok(piece),
         None => {

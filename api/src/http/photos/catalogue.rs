@@ -58,6 +58,7 @@ async fn photo(state: &AppState, id: Uuid) -> Result<CataloguePhoto, Problem> {
 impl Gallery for OfFigure {
     type Photo = CataloguePhoto;
     type View = FigurePhotoView;
+    type Adding = AddFigurePhotos;
     type Change = PhotoCommand;
     type Command = ChangeFigurePhotos;
 
@@ -208,7 +209,7 @@ pub(super) async fn order(
     Path(id): Path<String>,
     Command { body, idempotency }: Command<PhotoOrder>,
 ) -> Result<Written<Photos<FigurePhotoView>>, Problem> {
-    let figure = figure(&state, &id, Some(&caller.user)).await?;
+    let figure = figure(&state, &id, Some(&caller.user)).await;
     gallery::order(&state, &caller, figure, idempotency, body.ids).await
 }
 

@@ -6,13 +6,12 @@ use domain::{
     ids::{PhotoId, PieceId, ScanId},
     picture::Cover,
 };
-use projections::collection;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    super::owned::{PIECE_NOT_FOUND, PieceView, place_of},
+    super::owned::{PieceView, place_of, written},
     CoverProblems,
 };
 use crate::{
@@ -76,7 +75,7 @@ pub(super) async fn pin(
     let command = PinCover { user_id, piece_id, expected, cover: body.cover()? };
     let done = state.perform(&caller, idempotency, &command).await?;
     state.readable(done.position, READS, &place_of(id)).await?;
-    let piece = collection::piece(&state.pool, user_id, piece_id).await?.ok_or(PIECE_NOT_FOUND)?;
+    let piece = written(&state, &caller, done.answer, done.position).await?;
     let version = piece.version();
     Ok(Written::done(PieceView::of(piece, &caller.user)).version(version).at(done.position))
 }

@@ -14,8 +14,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    super::owned::Deleted, FIELD, MOST_AT_ONCE, NSFW_NOT_SHOWN, PHOTO_NOT_FOUND, READS, TOO_MANY, shows_nsfw,
-    views::Photos,
+    super::owned::Deleted, FIELD, MOST_AT_ONCE, NSFW_NOT_SHOWN, PHOTO_NOT_FOUND, READS, TOO_MANY, again,
+    shows_nsfw, views::Photos,
 };
 use crate::{
     answer::Written,
@@ -32,6 +32,8 @@ pub(super) trait Gallery: Sized {
     type Photo;
     /// One of its photos, as it is shown.
     type View: Serialize;
+    /// The command that adds some.
+    type Adding: Command<Answer = Vec<PhotoId>>;
     /// What can be done to its photos.
     type Change;
     /// The command that does it.
@@ -141,30 +143,40 @@ pub(super) async fn add<G: Gallery>(
         let room = room(state, &gallery, &caller.user, key.is_some()).await?;
         Ok::<_, Problem>((gallery, room))
     };
+    let taken = Taken::pictures(FIELD, MOST_AT_ONCE);
     let (gallery, room) = match ready.await {
         Ok(ready) => ready,
-        Err(problem) => return Err(uploads::turned_away(request, problem).await),
+        Err(problem) => {
+            return Err(again::gone_pictures::<G::Adding>(state, caller, key, request, taken, problem).await);
+        }
     };
-    let taken = Taken::pictures(FIELD, MOST_AT_ONCE).room_for(room, TOO_MANY);
-    let pictures = uploads::pictures(state, request, taken).await?;
+    let pictures = uploads::pictures(state, request, taken.room_for(room, TOO_MANY)).await?;
     let idempotency = uploads::recognised(key, &pictures);
     let done = gallery.add(state, caller, idempotency, pictures).await?;
     let place = gallery.place();
     state.readable(done.position, READS, &place).await?;
     let mut added = gallery.photos(state).await?;
     added.retain(|photo| done.answer.contains(&PhotoId(G::thumb(photo).id)));
+    // Those that are left are told; none is left only where all were removed since.
+    if added.is_empty() {
+        return Err(gone_since(PHOTO_NOT_FOUND.into(), done.position));
+    }
     let items = added.into_iter().map(|photo| G::view(photo, Some(&caller.user))).collect();
     Ok(Written::created(Photos { items }, place).at(done.position))
 }
 
-/// Puts its photos into an order.
+/// Puts the photos of what was found for the caller into an order.
 pub(super) async fn order<G: Gallery>(
     state: &AppState,
     caller: &Caller,
-    gallery: G,
+    found: Result<G, Problem>,
     idempotency: Option<Idempotency>,
     ids: Vec<Uuid>,
 ) -> Result<Written<Photos<G::View>>, Problem> {
+    let gallery = match found {
+        Ok(gallery) => gallery,
+        Err(problem) => return Err(again::gone::<G::Command>(state, caller, idempotency, problem).await),
+    };
     let change = G::ordered(ids.into_iter().map(PhotoId).collect());
     let position = gallery.change(state, caller, idempotency, change).await?;
     state.readable(position, READS, &gallery.place()).await?;
@@ -183,11 +195,14 @@ pub(super) async fn replace<G: Gallery>(
 ) -> Result<Written<G::View>, Problem> {
     let found = G::find(state, &caller.user, id).await;
     let found = found.and_then(|(_, gallery)| may_upload(&gallery, &caller.user).map(|()| gallery));
+    let taken = Taken::pictures(FIELD, 1);
     let gallery = match found {
         Ok(gallery) => gallery,
-        Err(problem) => return Err(uploads::turned_away(request, problem).await),
+        Err(problem) => {
+            return Err(again::gone_pictures::<G::Command>(state, caller, key, request, taken, problem).await);
+        }
     };
-    let pictures = uploads::pictures(state, request, Taken::pictures(FIELD, 1)).await?;
+    let pictures = uploads::pictures(state, request, taken).await?;
     let idempotency = uploads::recognised(key, &pictures);
     let picture = pictures.into_iter().next().ok_or(problem::MISSING_FIELD)?;
     let change = G::replaced(PhotoId(id), expected, picture);
@@ -225,7 +240,10 @@ pub(super) async fn change<G: Gallery>(
     idempotency: Option<Idempotency>,
     change: G::Change,
 ) -> Result<Written<G::View>, Problem> {
-    let (_, gallery) = G::find(state, &caller.user, id).await?;
+    let gallery = match G::find(state, &caller.user, id).await {
+        Ok((_, gallery)) => gallery,
+        Err(problem) => return Err(again::gone::<G::Command>(state, caller, idempotency, problem).await),
+    };
     let position = gallery.change(state, caller, idempotency, change).await?;
     written::<G>(state, caller, id, position).await
 }

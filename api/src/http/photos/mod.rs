@@ -1,6 +1,7 @@
 //! Photos: those of the catalogue, which everyone shares, and those of one's own pieces, which nobody else sees unless
 //! their owner shares them; and the cover of a piece. `docs/pictures.md` tells the rules.
 
+pub(super) mod again;
 mod catalogue;
 mod cover;
 mod gallery;

@@ -63,6 +63,7 @@ async fn piece(state: &AppState, user: &User, id: Uuid) -> Result<OfPiece, Probl
 impl Gallery for OfPiece {
     type Photo = OwnedPhoto;
     type View = PhotoView;
+    type Adding = AddPhotos;
     type Change = PictureCommand;
     type Command = ChangePictures;
 
@@ -205,7 +206,7 @@ pub(super) async fn order(
     Path(id): Path<Uuid>,
     Command { body, idempotency }: Command<PhotoOrder>,
 ) -> Result<Written<Photos<PhotoView>>, Problem> {
-    let piece = piece(&state, &caller.user, id).await?;
+    let piece = piece(&state, &caller.user, id).await;
     gallery::order(&state, &caller, piece, idempotency, body.ids).await
 }
 

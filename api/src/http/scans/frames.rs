@@ -7,16 +7,17 @@ use axum::{
 };
 use domain::{
     collection::PictureCommand,
+    commands::ChangePictures,
     ids::{ScanId, UserId},
     picture::MOST_FRAMES,
     refusal::Code,
     stream::Position,
 };
-use projections::pictures;
+use projections::pictures::{self, OwnedScan};
 use uuid::Uuid;
 
 use super::{
-    super::photos::{NSFW_GATE, ServePicture, file_of, may_see},
+    super::photos::{NSFW_GATE, ServePicture, again, file_of, may_see},
     FRAME_NOT_FOUND, READS, ReplaceProblems, SCAN_NOT_FOUND, change, digest, own, own_to_replace, place,
     view,
     views::{Frame, Frames, ScanView},
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     answer::Written,
     extract::{IdempotencyKey, MaybeUser, Path, Query},
-    perform::Caller,
+    perform::{Caller, gone_since},
     problem::{self, MISSING_FIELD, Problem},
     problems,
     served::{self, Privacy, RANGE_NOT_SATISFIABLE},
@@ -80,7 +81,7 @@ async fn replaced(
 ) -> Result<Written<ScanView>, Problem> {
     state.readable(position, READS, &place(ScanId(id))).await?;
     workers::renders::replaced(&state.pool, ScanId(id)).await?;
-    let scan = own(state, &caller.user, id).await?;
+    let scan = own(state, &caller.user, id).await.map_err(|problem| gone_since(problem, position))?;
     Ok(Written::done(view(state, scan).await?).at(position))
 }
 
@@ -105,11 +106,17 @@ pub(super) async fn replace_all(
     IdempotencyKey(key): IdempotencyKey,
     request: Request,
 ) -> Result<Written<ScanView>, Problem> {
+    let taken = Taken::pictures("frame", MOST_FRAMES);
     let scan = match own_to_replace(&state, &caller.user, id).await {
         Ok(scan) => scan,
-        Err(problem) => return Err(uploads::turned_away(request, problem).await),
+        Err(problem) => {
+            return Err(again::gone_pictures::<ChangePictures>(
+                &state, &caller, key, request, taken, problem,
+            )
+            .await);
+        }
     };
-    let frames = uploads::pictures(&state, request, Taken::pictures("frame", MOST_FRAMES)).await?;
+    let frames = uploads::pictures(&state, request, taken).await?;
     let idempotency = uploads::recognised(key, &frames);
     let frames = PictureCommand::ReplaceFrames { scan_id: ScanId(id), expected: None, frames };
     let position = change(&state, &caller, &scan, idempotency, frames).await?;
@@ -139,17 +146,28 @@ pub(super) async fn replace_one(
 ) -> Result<Written<ScanView>, Problem> {
     let found = own_to_replace(&state, &caller.user, id).await;
     let found = found.and_then(|scan| scan.frames.get(n).map(|_| ()).ok_or_else(|| FRAME_NOT_FOUND.into()));
+    let taken = Taken::pictures("frame", 1);
     if let Err(problem) = found {
-        return Err(uploads::turned_away(request, problem).await);
+        return Err(
+            again::gone_pictures::<ChangePictures>(&state, &caller, key, request, taken, problem).await
+        );
     }
-    let sent = uploads::pictures(&state, request, Taken::pictures("frame", 1)).await?;
+    let sent = uploads::pictures(&state, request, taken).await?;
     let idempotency = uploads::recognised(key, &sent);
     let picture = sent.into_iter().next().ok_or(MISSING_FIELD)?;
-    let mut looks = 0_u8;
-    let position = loop {
-        let scan = own(&state, &caller.user, id).await?;
+    let put_in = |scan: OwnedScan| {
         let mut frames = scan.frames.clone();
         *frames.get_mut(n).ok_or(FRAME_NOT_FOUND)? = picture.clone();
+        Ok((scan, frames))
+    };
+    let mut looks = 0_u8;
+    let position = loop {
+        let (scan, frames) = match own(&state, &caller.user, id).await.and_then(put_in) {
+            Ok(found) => found,
+            Err(problem) => {
+                return Err(again::gone::<ChangePictures>(&state, &caller, idempotency, problem).await);
+            }
+        };
         let (scan_id, expected) = (ScanId(id), Some(digest(&scan)));
         let frames = PictureCommand::ReplaceFrames { scan_id, expected, frames };
         match change(&state, &caller, &scan, idempotency.clone(), frames).await {

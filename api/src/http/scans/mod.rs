@@ -32,7 +32,7 @@ pub(super) use self::views::RenderView;
 use self::views::ScanView;
 use super::{
     owned::PIECE_NOT_FOUND,
-    photos::{NSFW_NOT_SHOWN, PhotosOpened, shows_nsfw},
+    photos::{NSFW_NOT_SHOWN, PhotosOpened, again, shows_nsfw},
 };
 use crate::{
     answer::Written,
@@ -251,11 +251,12 @@ async fn make(
     IdempotencyKey(key): IdempotencyKey,
     request: Request,
 ) -> Result<Written<ScanView>, Problem> {
+    let taken = Taken::pictures("frame", MOST_FRAMES);
     // A repeated request is answered as the first was, although there may be no room any more.
     if let Err(problem) = room(&state, &caller.user, PieceId(id), key.is_some()).await {
-        return Err(uploads::turned_away(request, problem).await);
+        return Err(again::gone_pictures::<MakeScan>(&state, &caller, key, request, taken, problem).await);
     }
-    let frames = uploads::pictures(&state, request, Taken::pictures("frame", MOST_FRAMES)).await?;
+    let frames = uploads::pictures(&state, request, taken).await?;
     let idempotency = uploads::recognised(key, &frames);
     let command = MakeScan {
         user_id: caller.user.id,
@@ -317,7 +318,12 @@ async fn share(
     Path(id): Path<Uuid>,
     Command { body, idempotency }: Command<ShareBody>,
 ) -> Result<Written<ScanView>, Problem> {
-    let scan = own(&state, &caller.user, id).await?;
+    let scan = match own(&state, &caller.user, id).await {
+        Ok(scan) => scan,
+        Err(problem) => {
+            return Err(again::gone::<ChangePictures>(&state, &caller, idempotency, problem).await);
+        }
+    };
     let sharing = PictureCommand::ShareScan { scan_id: ScanId(id), shared: body.shared };
     let position = change(&state, &caller, &scan, idempotency, sharing).await?;
     written(&state, &caller.user, ScanId(id), position).await
