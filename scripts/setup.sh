@@ -29,6 +29,8 @@ for command in "$@"; do
     with_tests=yes
     command -v node >/dev/null || missing+=(nodejs)
     command -v npm >/dev/null || missing+=(npm)
+    # For a clock that jumps.
+    command -v faketime >/dev/null || missing+=(faketime)
   else
     command -v "$command" >/dev/null || missing+=("$command")
   fi

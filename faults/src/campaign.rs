@@ -449,7 +449,11 @@ async fn leave(seed: u64, address: Address, pool: PgPool, shared: Shared, leaver
     for _ in 0..REQUESTS_BEFORE_LEAVING {
         let request = generator.request();
         let Ok(delivered) = person.deliver(&request, &mut || None).await else { return };
-        generator.learn(&request, &delivered.answer);
+        if request.is_logged() {
+            generator.learn(&request, &delivered.answer);
+        } else {
+            generator.learn_in_place(&request, &delivered.answer, delivered.sent);
+        }
     }
     let sql = "SELECT command_id::text FROM command_records WHERE actor = $1";
     let Ok(commands) = sqlx::query_scalar::<_, String>(sql).bind(person.id).fetch_all(&pool).await else {

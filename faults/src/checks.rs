@@ -2,6 +2,7 @@
 
 use crate::client::Person;
 use crate::generator::Model;
+use crate::generator::account::Account;
 use anyhow::{Context, ensure};
 use event_store::EventStore;
 use projections::engine::{Options, Projections};
@@ -402,6 +403,37 @@ pub async fn belongings(person: &Person, name: &str, model: &Model) -> anyhow::R
         .collect();
     let told = model.cabinets.iter().map(|id| (*id, ())).collect();
     differ(name, "cabinet", &told, &cabinets, &mut complaints);
+    complaints.extend(account(person, name, &model.account).await?);
+    Ok(complaints)
+}
+
+/// The same of what is written in place.
+async fn account(person: &Person, name: &str, told: &Account) -> anyhow::Result<Vec<String>> {
+    let mut complaints = Vec::new();
+    let zone = person.get("/api/me").await?.body["time_zone"].as_str().unwrap_or_default().to_owned();
+    if !told.zone.may_be(&zone) {
+        complaints.push(format!("{name} was told of the zone {:?}, and is shown {zone}", told.zone));
+    }
+    let shared = person.get("/api/me/wishlist/share").await?.body["shared"].as_bool();
+    if !shared.is_some_and(|shared| told.shared.may_be(&shared)) {
+        complaints.push(format!("{name} was told of the link {:?}, and is shown {shared:?}", told.shared));
+    }
+    let shown = person.get("/api/me/api-keys").await?.body;
+    let keys: BTreeSet<Uuid> = shown["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|key| key["id"].as_str()?.parse().ok())
+        .collect();
+    let lost: Vec<&Uuid> = told.keys.difference(&keys).collect();
+    if !lost.is_empty() {
+        complaints.push(format!("{name} was told of the keys {lost:?}, which are not there"));
+    }
+    let notifications = person.list("/api/me/notifications").await?;
+    let read = notifications.iter().filter(|one| !one["read_at"].is_null()).count();
+    if u64::try_from(read)? < told.read {
+        complaints.push(format!("{name} was told that {} notifications are read; {read} are", told.read));
+    }
     Ok(complaints)
 }
 

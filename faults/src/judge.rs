@@ -26,6 +26,7 @@ pub async fn judge(
     for client in people {
         report.complaints.extend(checks::belongings(&client.person, &client.name, &client.model).await?);
         report.repeated += client.repeated;
+        report.in_place += usize::try_from(client.model.account.accepted)?;
         for one in &client.answered {
             if one.kind == NONSENSE && one.is_accepted() {
                 report.complaints.push(format!("nonsense was accepted: {one:?}"));

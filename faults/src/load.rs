@@ -14,6 +14,9 @@ use tokio::sync::RwLock;
 /// How many tries of a request may be given up early in a row.
 const HURRIED_TRIES: u32 = 6;
 
+/// How long somebody rests after a write in place, of which the collections have nothing.
+const IN_PLACE_EVERY: Duration = Duration::from_millis(20);
+
 /// A person with what they were told.
 #[derive(Debug)]
 pub struct Client {
@@ -23,7 +26,7 @@ pub struct Client {
     pub name: String,
     /// What they have, as they were told.
     pub model: Model,
-    /// Every request that was answered.
+    /// Every request that was answered, but those that the log has nothing of.
     pub answered: Vec<Acknowledged>,
     /// How many requests were sent more than once.
     pub repeated: usize,
@@ -125,6 +128,11 @@ pub async fn keep_asking(
         let mut hurry = tally.hurry(seed.wrapping_add(sent));
         let delivered = person.deliver(&request, &mut hurry).await?;
         repeated += usize::from(delivered.sent > 1);
+        if !request.is_logged() {
+            generator.learn_in_place(&request, &delivered.answer, delivered.sent);
+            tokio::time::sleep(IN_PLACE_EVERY).await;
+            continue;
+        }
         generator.learn(&request, &delivered.answer);
         let one = Acknowledged {
             actor: person.id,

@@ -93,8 +93,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         seed = seed.wrapping_add(1);
     }
     println!(
-        "{} refused, {} sent more than once, {} notifications as reckoned",
-        report.refused, report.repeated, report.told
+        "{} refused, {} written in place, {} sent more than once, {} notifications as reckoned",
+        report.refused, report.in_place, report.repeated, report.told
     );
     println!("struck: {:?}; died at: {:?}", report.struck, report.died_at);
     if !report.skipped.is_empty() {

@@ -11,6 +11,8 @@ pub struct Report {
     pub acknowledged: usize,
     /// Refused ones.
     pub refused: usize,
+    /// Accepted writes that the log has nothing of: settings, keys, links.
+    pub in_place: usize,
     /// Requests that were sent more than once.
     pub repeated: usize,
     /// Acknowledged writes that are not in the log.
@@ -37,6 +39,7 @@ impl Report {
         self.tried += other.tried;
         self.acknowledged += other.acknowledged;
         self.refused += other.refused;
+        self.in_place += other.in_place;
         self.repeated += other.repeated;
         self.lost += other.lost;
         self.doubled += other.doubled;

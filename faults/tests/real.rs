@@ -10,6 +10,13 @@ use faults::server::Program;
 /// Two halves beside each other: most of a fault is waiting.
 const HALVES: usize = 2;
 
+/// What needs root (a small file system) or libfaketime, where nobody sees to it that they are there.
+const MAY_BE_SKIPPED: &[&str] = &["disk_full", "clock_jumps"];
+
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false")
+}
+
 async fn half(of: usize) {
     let seed = faults::seed();
     println!("seed {seed}: FAULTS_SEED={seed} repeats it");
@@ -32,7 +39,13 @@ async fn half(of: usize) {
     assert!(complaints.is_empty(), "seed {seed}:\n{complaints}\nlog: {}", program.log().display());
     assert_eq!((report.lost, report.doubled), (0, 0));
     assert_eq!(report.tried + report.skipped.len(), count);
-    assert!(report.skipped.len() <= 1, "what was skipped needs root or libfaketime: {:?}", report.skipped);
+    let known = report.skipped.iter().all(|name| MAY_BE_SKIPPED.contains(name));
+    assert!(
+        known && (report.skipped.is_empty() || !in_ci()),
+        "in CI everything has to be tried: {:?}",
+        report.skipped
+    );
+    assert!(report.in_place > 10, "only {} writes in place were accepted", report.in_place);
     assert!(report.told > 20, "only {} things had to be told", report.told);
     assert!(report.acknowledged > 300, "only {} writes were accepted", report.acknowledged);
 }

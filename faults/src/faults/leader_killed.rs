@@ -7,8 +7,11 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use std::time::{Duration, Instant};
 
-/// Longer where the program is not optimised: then the machine is busy with other tests, too.
-const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 5 });
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(5);
+/// Longer where the program is not optimised: then the machine is busy with other tests, too. But what is promised
+/// has to be kept at least once.
+const AT_WORST: Duration = if cfg!(debug_assertions) { Duration::from_secs(30) } else { TAKEN_OVER_WITHIN };
+const TIMES: u32 = 3;
 
 /// The leader dies.
 pub struct LeaderKilled;
@@ -20,11 +23,12 @@ impl Fault for LeaderKilled {
     }
 
     fn tries(&self) -> &'static str {
-        "kill -9 of the server that folds, twice: another one shows new writes within 5 s"
+        "kill -9 of the server that folds, three times: another one shows new writes within 5 s"
     }
 
     async fn strike(&self, stage: &mut Stage<'_>, rng: &mut StdRng) -> anyhow::Result<()> {
-        for _ in 0..2 {
+        let mut quickest = Duration::MAX;
+        for _ in 0..TIMES {
             stage.load(rng.random_range(1..20), TAKEN_OVER_WITHIN).await?;
             let leader = stage.leader().await?;
             stage.kill(leader).await?;
@@ -33,10 +37,14 @@ impl Fault for LeaderKilled {
             stage.current(other).await?;
             let took = begun.elapsed();
             println!("  the place of the leader was taken over in {} ms", took.as_millis());
-            if took > TAKEN_OVER_WITHIN {
+            quickest = quickest.min(took);
+            if took > AT_WORST {
                 stage.complaints.push(format!("reads were current again only after {took:?}"));
             }
             stage.start(leader).await?;
+        }
+        if quickest > TAKEN_OVER_WITHIN {
+            stage.complaints.push(format!("of {TIMES} times the quickest took {quickest:?}"));
         }
         Ok(())
     }

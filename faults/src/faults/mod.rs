@@ -13,6 +13,7 @@ mod leader_killed;
 mod network_cut;
 mod network_silent;
 mod network_slow;
+mod network_swallows;
 mod no_connections;
 mod own_postgres_killed;
 mod postmaster_killed;
@@ -64,6 +65,7 @@ pub fn all() -> Vec<Box<dyn Fault>> {
         Box::new(commit_unanswered::CommitUnanswered),
         Box::new(network_cut::NetworkCut),
         Box::new(network_silent::NetworkSilent),
+        Box::new(network_swallows::NetworkSwallows),
         Box::new(network_slow::NetworkSlow),
         Box::new(no_connections::NoConnections),
         Box::new(read_only::ReadOnly),

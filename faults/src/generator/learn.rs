@@ -12,7 +12,13 @@ impl Generator {
         }
         let body = &answer.body;
         match &request.effect {
-            Effect::None => {}
+            // What is written in place is learnt elsewhere: see `learn_in_place`.
+            Effect::None
+            | Effect::Zone(_)
+            | Effect::Key
+            | Effect::KeyGone(_)
+            | Effect::Shared(_)
+            | Effect::ReadAll => {}
             Effect::Figure => {
                 if let Some(id) = id_of(body) {
                     if request.kind == "catalogue figure" {

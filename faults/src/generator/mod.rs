@@ -3,12 +3,14 @@
 //! A generator keeps a small model of what its person has, learnt from the answers, to choose from and to
 //! compare with at the end. Whatever several people share (figures, names) lies in a [`Catalogue`].
 
+pub mod account;
 mod catalogue;
 mod learn;
 mod pieces;
 mod preorders;
 mod words;
 
+use account::Account;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -57,6 +59,15 @@ impl Request {
         Self { kind, method, path, body: Some(body), file: None, key, if_match: None, effect }
     }
 
+    /// Whether the write is one of the log's. Others change rows in place: an account, its keys, its links.
+    #[must_use]
+    pub const fn is_logged(&self) -> bool {
+        !matches!(
+            self.effect,
+            Effect::Zone(_) | Effect::Key | Effect::KeyGone(_) | Effect::Shared(_) | Effect::ReadAll
+        )
+    }
+
     /// The same with an `If-Match`.
     #[must_use]
     pub fn following(self, if_match: Option<String>) -> Self {
@@ -83,6 +94,14 @@ enum Effect {
     Acquired(Uuid),
     Cabinet,
     CabinetGone(Uuid),
+    /// The time zone of the account.
+    Zone(&'static str),
+    /// The answer is an API key.
+    Key,
+    KeyGone(Uuid),
+    /// The wishlist is shared by a link, or no more.
+    Shared(bool),
+    ReadAll,
 }
 
 /// What came back.
@@ -147,6 +166,8 @@ pub struct Model {
     pub pieces: BTreeMap<Uuid, Piece>,
     /// Every registered cabinet.
     pub cabinets: BTreeSet<Uuid>,
+    /// What they set up beside.
+    pub account: Account,
     wishes: BTreeSet<Uuid>,
     figures: Vec<Uuid>,
 }
@@ -158,6 +179,8 @@ pub enum Role {
     Collector,
     /// Somebody who also merges and corrects what others added.
     Admin,
+    /// Somebody who has nothing and only sets up the account.
+    Settler,
 }
 
 /// Makes one person's requests, each after the answer to the one before.
@@ -209,6 +232,9 @@ impl Generator {
     }
 
     fn draft(&mut self) -> Draft {
+        if self.role == Role::Settler || (self.role == Role::Collector && self.rng.random_ratio(1, 14)) {
+            return self.account();
+        }
         if self.rng.random_ratio(1, 12) {
             return self.nonsense();
         }

@@ -14,6 +14,18 @@ pub(super) const CONDITIONS: &[&str] = &["mib_sealed", "opened_box", "displayed"
 pub(super) const ORIGINS: &[&str] = &["purchased", "gift", "trade", "found", "inherited"];
 pub(super) const REASONS: &[&str] = &["sold", "traded", "lost", "gifted", "other"];
 pub(super) const SOURCES: &[&str] = &["user", "mfc", "anilist", "store_update", "manufacturer_announcement"];
+pub(super) const ZONES: &[&str] = &[
+    "UTC",
+    "Europe/Paris",
+    "Europe/Lisbon",
+    "Asia/Tokyo",
+    "Asia/Kolkata",
+    "America/New_York",
+    "America/Sao_Paulo",
+    "Africa/Nairobi",
+    "Australia/Sydney",
+    "Pacific/Auckland",
+];
 /// The way of a pre-order.
 pub(super) const STEPS: &[&str] =
     &["announced", "preorder_open", "preordered", "in_production", "released", "shipped", "received"];

@@ -22,8 +22,11 @@ pub enum Mode {
     Pass,
     /// Passes them on after a while.
     Slow(Duration),
-    /// Takes none and gives none, without a word: a network that drops everything.
+    /// Takes none and gives none, without a word: a network that drops everything. A new connection comes about and
+    /// stays so for good.
     Silent,
+    /// The same for good, and PostgreSQL has noticed by itself: its end is closed.
+    Lost,
     /// Ends. As the mode of new connections: none comes about.
     Cut,
 }
@@ -54,6 +57,8 @@ struct Inner {
     /// What new connections do.
     mode: watch::Sender<Mode>,
     links: Mutex<Links>,
+    /// How many new ones were swallowed.
+    swallowed: AtomicU64,
     /// So many commits are still to be cut off, and so many were.
     to_cut: AtomicU32,
     cut: AtomicU64,
@@ -93,6 +98,7 @@ impl Proxy {
             socket,
             mode: watch::Sender::new(Mode::Pass),
             links: Mutex::default(),
+            swallowed: AtomicU64::new(0),
             to_cut: AtomicU32::new(0),
             cut: AtomicU64::new(0),
             at: Mutex::new(At::BeforeAnswer),
@@ -113,7 +119,12 @@ impl Proxy {
         self.set_existing(mode);
     }
 
-    /// The connections that there are do this; new ones pass.
+    /// Connections that come do this; those that there are go on as they did.
+    pub fn set_new(&self, mode: Mode) {
+        self.inner.mode.send_replace(mode);
+    }
+
+    /// The connections that there are do this; new ones go on as they did.
     pub fn set_existing(&self, mode: Mode) {
         for link in self.inner.links().all.values() {
             link.mode.send_replace(mode);
@@ -130,6 +141,12 @@ impl Proxy {
     #[must_use]
     pub fn commits_cut(&self) -> u64 {
         self.inner.cut.load(Ordering::Relaxed)
+    }
+
+    /// How many connections came while everything was swallowed.
+    #[must_use]
+    pub fn swallowed(&self) -> u64 {
+        self.inner.swallowed.load(Ordering::Relaxed)
     }
 
     /// The processes of PostgreSQL at the other end.
@@ -176,6 +193,10 @@ async fn carry(
     mut mode: watch::Receiver<Mode>,
 ) -> std::io::Result<()> {
     client.set_nodelay(true)?;
+    if matches!(*mode.borrow(), Mode::Silent | Mode::Lost) {
+        inner.swallowed.fetch_add(1, Ordering::Relaxed);
+        return hold(client, mode).await;
+    }
     let mut server = UnixStream::connect(&inner.socket).await?;
     let (mut up, mut down) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     let mut greeted = false;
@@ -184,6 +205,10 @@ async fn carry(
         let now = *mode.borrow_and_update();
         if now == Mode::Cut {
             return Ok(());
+        }
+        if now == Mode::Lost {
+            drop(server);
+            return hold(client, mode).await;
         }
         let open = now != Mode::Silent;
         tokio::select! {
@@ -219,6 +244,14 @@ async fn carry(
             }
         }
     }
+}
+
+/// Swallows everything until it is cut off.
+async fn hold(client: TcpStream, mut mode: watch::Receiver<Mode>) -> std::io::Result<()> {
+    // An error when nobody is left who could cut it off.
+    let _ = mode.wait_for(|now| *now == Mode::Cut).await;
+    drop(client);
+    Ok(())
 }
 
 async fn linger(mode: Mode) {

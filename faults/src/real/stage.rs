@@ -111,6 +111,11 @@ impl<'p> Stage<'p> {
             ensure!(at < 4 || role == Role::Admin, "the admin is the fourth");
             clients.push(tokio::spawn(keep_asking(one, seed, shared.clone(), tally.clone())));
         }
+        // Whatever else holds everybody up, this one is at a write in place.
+        let settler = Person::register(&turned(&addresses, seed), "settler").await?;
+        let one = ("settler".to_owned(), Role::Settler, settler);
+        let own = seed.wrapping_mul(1_000).wrapping_add(400);
+        clients.push(tokio::spawn(keep_asking(one, own, shared.clone(), tally.clone())));
         let mut minds = StdRng::seed_from_u64(seed);
         let market = Market::open(&addresses, &mut minds, &tally).await?;
         let looking = tokio::spawn(market.keep_looking(ground.pool.clone(), seed, shared.clone()));
