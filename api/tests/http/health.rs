@@ -61,7 +61,7 @@ async fn a_database_that_takes_no_writes_is_nobodys_fault_and_makes_the_server_n
     let alice = app.register("alice").await;
     let name = &app.db.name;
     // Every connection of the server is a new one then.
-    let mut operator = PgConnection::connect_with(app.db.options()).await.unwrap();
+    let mut operator = PgConnection::connect_with(&app.db.options()).await.unwrap();
     for sql in [
         format!("ALTER DATABASE {name} SET default_transaction_read_only = on"),
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
