@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The channel on which every change of the rates is told.
 pub const CHANNEL: &str = "figure_ledger_fx";
 /// The first half of the advisory locks by which processes that keep rates in memory show which version they have.
-const READERS: i32 = 0x6678_7264;
+pub const READERS: i32 = 0x6678_7264;
 /// How often it is looked whether they have the newest.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How many rates one statement writes.

@@ -395,10 +395,15 @@ async fn another_process_has_new_rates_once_they_were_waited_for() {
     let following = server.follow();
     // It shows what it has once it listens.
     database::testing::eventually("the server listens", async || {
-        // The server of the tests is shared: locks of other tests' databases are not its own.
-        let shown = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2
-                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-        ledger.count(shown).await > 0
+        // The server of the tests is shared: locks of other tests' databases are not its own. And whoever folds a
+        // read model has a lock as well.
+        let shown = format!(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2
+             AND classid::bigint = {}
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            fx_rates::READERS
+        );
+        ledger.count(&shown).await > 0
     })
     .await;
     for (round, rate) in ["1.1", "1.2", "1.3"].into_iter().enumerate() {
