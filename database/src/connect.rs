@@ -202,9 +202,11 @@ async fn checked_pool(options: PgConnectOptions, may_break: bool) -> Result<PgPo
     let pool = PgPoolOptions::new()
         .max_connections(POOL_SIZE)
         .acquire_timeout(Duration::from_secs(15))
-        // No statement here runs as long as compiling one takes.
+        // No statement here runs as long as compiling one takes. And a transaction whose connection the network has
+        // swallowed must not hold its locks until PostgreSQL misses somebody, which takes hours.
         .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute("SET jit = off").await.map(drop) })
+            let settings = "SET jit = off; SET idle_in_transaction_session_timeout = '10s'";
+            Box::pin(async move { connection.execute(settings).await.map(drop) })
         });
     // A socket beside us neither cuts nor swallows anything, and a ping costs a round trip. It breaks when the server
     // ends, which does not come back at once.

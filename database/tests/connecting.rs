@@ -73,6 +73,21 @@ async fn a_database_url_is_used_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_nobody_ends_lets_go_of_its_locks() {
+    let db = TestDb::new().await;
+    let database = Database::open(&Source::External(db.url.clone())).await.unwrap();
+    // As one whose connection was swallowed: it neither goes on nor ends.
+    let mut forgotten = database.pool.begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock(1)").execute(&mut *forgotten).await.unwrap();
+    let mut waiting = db.pool.acquire().await.unwrap();
+    sqlx::raw_sql("SET lock_timeout = '60s'; SELECT pg_advisory_lock(1)")
+        .execute(&mut *waiting)
+        .await
+        .unwrap();
+    assert!(forgotten.commit().await.is_err());
+}
+
+#[tokio::test]
 async fn migrating_twice_at_once_is_safe() {
     let db = TestDb::unmigrated().await;
     let outcomes = futures_join(&db.pool).await;
