@@ -207,11 +207,13 @@ impl Renders {
         tokio::pin!(making);
         let made = loop {
             tokio::select! {
-                made = &mut making => break made,
+                // First of all: what fails while the server stops may well fail because it does.
+                biased;
                 () = ending.cancelled() => {
                     renders::give_back(pool, claimed.id, claimed.lease).await?;
                     return Ok(true);
                 }
+                made = &mut making => break made,
                 () = tokio::time::sleep(SAID_EVERY) => {
                     if renders::go_on(pool, claimed.id, claimed.lease, 0, LEASE).await?.is_none() {
                         break Err(Failed::Late);

@@ -111,8 +111,8 @@ async fn serve(config: Config, pool: PgPool, with_demo: bool) -> anyhow::Result<
         tracing::warn!("a film did not end in time; it is made again");
     }
     // Only now: the last requests waited for the read models to show what they wrote.
-    drop(reacting);
-    drop(folding);
+    reacting.stop().await;
+    folding.stop().await;
     ended
 }
 

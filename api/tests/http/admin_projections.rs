@@ -54,7 +54,7 @@ async fn a_read_model_that_nobody_folds_lags() {
     let seed = app.seed(None);
     let (_, first) = seed.figure_at("Harbour Pilot Mina").await;
     app.folded(first).await;
-    app.stop_folding();
+    app.stop_folding().await;
     let (_, second) = seed.figure_at("Teapot Keeper Io").await;
     let figures = named(&root, "figures").await;
     assert_eq!(figures["head"], second.0);

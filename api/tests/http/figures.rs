@@ -809,7 +809,7 @@ async fn a_merge_sent_twice_is_one_merge() {
 async fn a_write_stands_while_the_read_models_are_behind() {
     let mut app = TestApp::new().await;
     let alice = app.register("alice").await;
-    app.stop_folding();
+    app.stop_folding().await;
     let answer = alice.post("/api/figures", json!({"name": "Mina"})).await;
     let (place, position) =
         (answer.header("location").to_owned(), answer.header("x-event-position").to_owned());

@@ -86,7 +86,7 @@ async fn a_write_that_cannot_be_read_yet_stands_and_says_where_it_will_be() {
 async fn a_read_never_leaves_out_what_it_must_include() {
     let mut app = TestApp::new().await;
     let alice = app.register("alice").await;
-    app.stop_folding();
+    app.stop_folding().await;
     let (io, position) = app.seed(None).figure_at("Teapot Keeper Io").await;
     let (path, position) = (format!("{FIGURES}/{io}"), position.to_string());
     get_at(&alice, &path, &position).await.refused(503, "read_model_behind");

@@ -973,7 +973,7 @@ async fn a_write_stands_also_when_its_answer_cannot_be_read_yet() {
     let mut app = TestApp::new().await;
     let alice = app.register("alice").await;
     let mina = figure(&app, "Mina").await;
-    app.stop_folding();
+    app.stop_folding().await;
     let late = alice.post("/api/me/owned", json!({"figure_id": mina})).await;
     assert_eq!((late.status.as_u16(), &late.body["code"]), (202, &json!("read_model_behind")));
     assert!(late.header("location").starts_with("/api/me/owned/"));

@@ -818,7 +818,7 @@ async fn a_write_that_cannot_be_read_yet_stands() {
     let mut app = TestApp::new().await;
     let alice = app.register("alice").await;
     let figure = add(&alice, "Mina", json!({})).await;
-    app.stop_folding();
+    app.stop_folding().await;
     let answer = alice.post(PLACE, body_of(&figure, json!({}))).await;
     let (location, position) =
         (answer.header("location").to_owned(), answer.header("x-event-position").to_owned());
@@ -830,7 +830,7 @@ async fn a_write_that_cannot_be_read_yet_stands() {
     let read =
         alice.send(Method::GET, &location, |request| request.header("x-min-position", &position)).await;
     assert_eq!(read.ok()["figure"]["name"], "Mina");
-    drop(running);
+    running.stop().await;
 }
 
 #[tokio::test]

@@ -88,8 +88,10 @@ impl TestApp {
     }
 
     /// Nobody folds any more: the read models stay where they are.
-    pub fn stop_folding(&mut self) {
-        self.folding = None;
+    pub async fn stop_folding(&mut self) {
+        if let Some(folding) = self.folding.take() {
+            folding.stop().await;
+        }
     }
 
     /// They go on after [`TestApp::stop_folding`].

@@ -26,6 +26,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{error::Elapsed, sleep, timeout};
+use tokio_util::task::TaskTracker;
 
 /// Held by the process that leads. The number means nothing.
 const LEADER_LOCK: i64 = 0x7072_6f6a_6563_0002;
@@ -34,24 +35,37 @@ pub(super) const FOLD_LOCK: i32 = 0x7072_6f66;
 /// A leader that is not heard of for this long is one no more.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// The folding of a process. It ends when this is dropped.
+/// The folding of a process. It ends soon after this is dropped.
 #[must_use = "folding ends when this is dropped"]
-pub struct Running(#[allow(dead_code, reason = "kept for its drop")] JoinSet<()>);
+pub struct Running {
+    tasks: JoinSet<()>,
+    /// What those have begun in their turn.
+    begun: TaskTracker,
+}
+
+impl Running {
+    /// Ends it, whatever is under way. When this returns, nothing that is appended from now on is folded by this process.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+        self.begun.close();
+        self.begun.wait().await;
+    }
+}
 
 impl Projections {
     /// Starts to fold, or to wait until this process may.
     pub fn run(&self) -> Running {
-        let mut tasks = JoinSet::new();
-        tasks.spawn(lead(self.clone()));
+        let (mut tasks, begun) = (JoinSet::new(), TaskTracker::new());
+        tasks.spawn(lead(self.clone(), begun.clone()));
         tasks.spawn(wait::listen(self.clone()));
         tasks.spawn(upgrade::keep_up(self.clone()));
-        Running(tasks)
+        Running { tasks, begun }
     }
 }
 
-async fn lead(projections: Projections) {
+async fn lead(projections: Projections, begun: TaskTracker) {
     loop {
-        match campaign(&projections).await {
+        match campaign(&projections, &begun).await {
             Err(Lost::Database(error)) => tracing::debug!(%error, "could not ask to fold the read models"),
             Err(Lost::Silence(_)) => {
                 tracing::warn!("the database does not answer: this process leads no more")
@@ -73,13 +87,13 @@ enum Lost {
 
 /// Tries to lead, and leads, until the connection is lost. It asks again and again instead of queueing for the
 /// lock: a query that waits for hours would keep PostgreSQL from clearing away old rows.
-async fn campaign(projections: &Projections) -> Result<Infallible, Lost> {
+async fn campaign(projections: &Projections, begun: &TaskTracker) -> Result<Infallible, Lost> {
     let poll_every = projections.inner.options.poll_every;
     let mut connection = projections.connect().await?;
     let silence = SILENCE.max(poll_every.saturating_mul(3));
     let limit = format!("SET idle_session_timeout = {}", silence.as_millis());
     timeout(silence, connection.execute(limit.as_str())).await??;
-    let mut seat = Seat::none(projections);
+    let mut seat = Seat::none(projections, begun);
     loop {
         timeout(silence, seat.look(&mut connection)).await??;
         sleep(poll_every).await;
@@ -95,6 +109,8 @@ struct Seat<'p> {
     /// Projections that nobody folded at the last look.
     free: BTreeSet<&'static str>,
     tasks: JoinSet<()>,
+    /// All of those, also when they are to end and have not ended yet.
+    begun: &'p TaskTracker,
     inside: Option<FoldedInside>,
 }
 
@@ -118,7 +134,7 @@ struct Candidate {
 }
 
 impl<'p> Seat<'p> {
-    fn none(projections: &'p Projections) -> Self {
+    fn none(projections: &'p Projections, begun: &'p TaskTracker) -> Self {
         let inner = &projections.inner;
         Self {
             projections,
@@ -127,8 +143,13 @@ impl<'p> Seat<'p> {
             folded: BTreeMap::new(),
             free: BTreeSet::new(),
             tasks: JoinSet::new(),
+            begun,
             inside: None,
         }
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        self.tasks.spawn(self.begun.track_future(task))
     }
 
     /// Takes what there is to take, and lets go of what others must fold.
@@ -173,7 +194,7 @@ impl<'p> Seat<'p> {
         self.projections.inner.leading.store(true, Ordering::Relaxed);
         tracing::info!("this process leads: it folds the read models now");
         let projections = self.projections.clone();
-        self.tasks.spawn(async move {
+        self.spawn(async move {
             let cleared = async {
                 let mut own = projections.connect().await?;
                 rebuild::clear_leftovers(&mut own).await?;
@@ -189,15 +210,16 @@ impl<'p> Seat<'p> {
         let inner = &self.projections.inner;
         if self.inside.is_none() {
             self.inside = Some(FoldedInside::begin(self.projections, &self.feed));
-            self.tasks.spawn(together::follow(self.projections.clone(), self.feed.clone()));
-            self.tasks.spawn(wait::tell(self.projections.clone()));
+            self.spawn(together::follow(self.projections.clone(), self.feed.clone()));
+            self.spawn(wait::tell(self.projections.clone()));
         }
         if !self.leads {
             tracing::info!(projection = definition.name, "this process folds it, as nobody else can");
         }
         inner.folding.lock().unwrap_or_else(PoisonError::into_inner).insert(definition.name);
         let following = runner::follow(self.projections.clone(), self.feed.clone(), definition);
-        self.folded.insert(definition.name, self.tasks.spawn(following));
+        let following = self.spawn(following);
+        self.folded.insert(definition.name, following);
     }
 
     fn let_go(&mut self, name: &'static str) {

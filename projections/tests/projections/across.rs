@@ -173,7 +173,7 @@ async fn all_that_a_release_has_outgrown_is_rebuilt_with_one_reading() {
         .await
         .unwrap();
     assert_eq!(readings, 1);
-    drop(running);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,7 +191,7 @@ async fn a_new_version_whose_rebuild_was_called_off_waits_until_somebody_asks_fo
     before.cancel_rebuild("figures", "bob").await.unwrap();
     reading.commit().await.unwrap();
     no_shadows(&ledger).await;
-    drop(running);
+    running.stop().await;
     // The next process of that release leaves it alone, too.
     let again = ledger.projections_of(vec![newer]).await;
     let running = again.run();
@@ -202,5 +202,5 @@ async fn a_new_version_whose_rebuild_was_called_off_waits_until_somebody_asks_fo
     again.rebuild(&["figures"], |_| ()).await.unwrap();
     reached(&again, head).await;
     assert_eq!(figures(&again).await.version, newer.version);
-    drop(running);
+    running.stop().await;
 }

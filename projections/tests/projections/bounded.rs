@@ -76,7 +76,7 @@ async fn verifying_leaves_nothing_behind_and_does_not_keep_others_from_anything(
     let verified = tokio::time::timeout(crate::support::PATIENCE, verifying).await.unwrap().unwrap();
     assert!(verified.iter().all(|one| one.differences == 0 && one.position >= head), "{verified:?}");
     assert_eq!(ledger.shape().await, shape);
-    drop(running);
+    running.stop().await;
 }
 
 /// Differences are told one by one, so a table that is wholly wrong takes no more memory than one that is right.
@@ -118,6 +118,6 @@ async fn a_new_version_is_rebuilt_with_as_little_memory() {
     .await;
     let names: Vec<&str> = newer.iter().map(|one| one.name).collect();
     assert_eq!(after.wait_for(&names, head, crate::support::PATIENCE).await, Waited::Reached);
-    drop(running);
+    running.stop().await;
     assert_eq!(ledger.dump(&after).await, rows);
 }

@@ -209,7 +209,7 @@ async fn tables_agree_at_every_moment_of_the_blanking() {
         rounds += 1;
     }
     assert_eq!(rounds, 5);
-    drop(running);
+    running.stop().await;
     let anna = user(ANNA).uuid().to_string();
     let left: Vec<String> = sqlx::query_scalar(
         "SELECT event_type FROM events WHERE owner_id = $1::uuid AND event_type NOT LIKE '%.erased'",
@@ -276,7 +276,7 @@ async fn a_rebuild_in_flight_does_not_bring_an_erased_person_back() {
     reading.commit().await.unwrap();
     rebuilding.await.unwrap();
     reached(&projections, end).await;
-    drop(running);
+    running.stop().await;
     assert!(rows_of(&ledger, user(ANNA)).await.iter().all(|(_, rows)| *rows == 0));
     agree(&ledger, &projections).await;
 }

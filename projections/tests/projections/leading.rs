@@ -35,7 +35,7 @@ async fn every_event_is_folded_exactly_once_across_restarts() {
         let running = projections.run();
         // Stopped at a moment of no meaning: some projections are done by then, some are not.
         projections.wait_for(&["figures"], head, PATIENCE).await;
-        drop(running);
+        running.stop().await;
     }
     let projections = ledger.projections().await;
     ledger.fold_all(&projections).await;
@@ -58,7 +58,8 @@ async fn two_processes_whose_leader_is_killed_again_and_again_fold_every_event_o
         reached(&one, head).await;
         reached(&two, head).await;
     }
-    drop(running);
+    running.0.stop().await;
+    running.1.stop().await;
     assert_eq!(differences(&one).await, []);
 }
 
@@ -82,7 +83,7 @@ async fn a_checkpoint_that_somebody_else_moved_stops_the_fold_from_writing() {
     ledger.append(&stretch(1)).await;
     let last = ledger.append(&[catalogued(9_000, "Last", |_| ())]).await;
     reached(&projections, last).await;
-    drop(running);
+    running.stop().await;
     let names = sqlx::query("SELECT name FROM figures ORDER BY name").fetch_all(ledger.pool()).await.unwrap();
     let names: Vec<String> = names.iter().map(|row| row.get(0)).collect();
     assert_eq!(names.len(), 8 + 1, "none of the stretch in between: {names:?}");
@@ -125,7 +126,7 @@ async fn one_whose_checkpoint_was_moved_is_left_behind_alone_and_the_others_are_
     }
     projections.resume("entities").await.unwrap();
     reached(&projections, ledger.store.head().await.unwrap()).await;
-    drop(running);
+    running.stop().await;
     assert_eq!(differences(&projections).await, []);
 }
 
@@ -140,7 +141,7 @@ async fn of_several_processes_one_leads() {
     let head = ledger.append(&stretch(1)).await;
     reached(&two, head).await;
     assert!(one.is_leading() && !two.is_leading());
-    drop(running);
+    running.stop().await;
     let head = ledger.append(&stretch(2)).await;
     reached(&two, head).await;
     assert!(two.is_leading() && !one.is_leading());

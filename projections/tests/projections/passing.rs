@@ -31,7 +31,7 @@ async fn a_serialization_failure_is_tried_again_and_shown_and_stops_nothing() {
     reached(&projections, head).await;
     eventually("it is shown that it is over", async || status(&projections, "figures").await.error.is_none())
         .await;
-    drop(running);
+    running.stop().await;
     assert_eq!(differences(&projections).await, []);
 }
 
@@ -52,7 +52,7 @@ async fn lost_connections_are_made_again_and_no_event_is_folded_twice() {
         head = ledger.append(&stretch(part)).await;
     }
     reached(&projections, head).await;
-    drop(running);
+    running.stop().await;
     assert!(projections.status().await.unwrap().iter().all(|one| one.state == State::Running));
     assert_eq!(differences(&projections).await, []);
 }

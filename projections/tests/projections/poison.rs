@@ -40,7 +40,7 @@ async fn an_event_that_cannot_be_folded_stops_its_projection_alone_and_there() {
     assert_eq!((stopped.failed_position, stopped.position), (Some(poison), Position(poison.0 - 1)));
     let error = stopped.error.unwrap();
     assert!(error.contains("figure.nsfw_marked") && error.contains("no row"), "{error}");
-    drop(running);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +66,7 @@ async fn a_skipped_event_is_passed_over_by_the_live_fold_by_rebuilding_and_by_ve
     assert_eq!(figures(&ledger).await, ["After", "Before"]);
     projections.rebuild(&["figures"], |_| ()).await.unwrap();
     assert_eq!(figures(&ledger).await, ["After", "Before"]);
-    drop(running);
+    running.stop().await;
     let verified = projections.verify(&["figures"], |_| (), |_, _| ()).await.unwrap();
     assert_eq!(verified[0].differences, 0);
     assert!(matches!(
@@ -90,7 +90,7 @@ async fn an_event_that_cannot_be_read_stops_those_that_read_its_streams() {
     assert_eq!(projections.wait_for(&["figures"], last, PATIENCE).await, behind);
     let stopped = status(&projections, "figures").await;
     assert_eq!((stopped.state, stopped.position), (State::Stopped, head));
-    drop(running);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +109,7 @@ async fn rows_that_the_table_refuses_stop_the_projection_at_their_event() {
     let stopped = status(&projections, "figures").await;
     assert_eq!((stopped.position, stopped.failed_position), (good, Some(bad)));
     assert!(stopped.error.unwrap().contains("figures_slug_key"));
-    drop(running);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +128,7 @@ async fn a_paused_projection_waits_until_it_may_go_on() {
     })
     .await;
     reached(&projections, head).await;
-    drop(running);
+    running.stop().await;
     assert_eq!(differences(&projections).await, []);
     assert!(matches!(projections.pause("nothing").await, Err(EngineError::Unknown(_))));
 }
@@ -156,7 +156,7 @@ async fn a_new_version_that_cannot_fold_an_event_stops_visibly_and_the_old_rows_
     })
     .await;
     assert_eq!(status(&after, "figures").await.version, raised.version);
-    drop(running);
+    running.stop().await;
 }
 
 /// Writes into an event what a failing disk or a careless hand might; gives what stood there.
@@ -204,7 +204,7 @@ async fn a_payload_corrupted_on_disk_is_named_by_rebuilding_and_verifying_and_th
     // What is behind it goes on: it was folded when it was whole.
     let running = projections.run();
     reached(&projections, ledger.append(&[catalogued(70, "After", |_| ())]).await).await;
-    drop(running);
+    running.stop().await;
     overwrite(&ledger, damaged, &whole).await;
     assert_eq!(differences(&projections).await, []);
     projections.rebuild(&["figures"], |_| ()).await.unwrap();
@@ -239,7 +239,7 @@ async fn a_read_model_that_stopped_at_a_corrupted_payload_goes_on_once_it_is_men
     })
     .await;
     assert_eq!(figures(&ledger).await, ["After", "Before", "Damaged"]);
-    drop(running);
+    running.stop().await;
     assert!(status(&projections, "figures").await.error.is_none());
 }
 
@@ -253,7 +253,7 @@ async fn a_release_that_can_take_what_the_one_before_stopped_at_rebuilds_at_its_
     let running = before.run();
     let behind = Waited::Behind(vec!["figures".to_owned()]);
     assert_eq!(before.wait_for(&["figures"], last, PATIENCE).await, behind);
-    drop(running);
+    running.stop().await;
     // To this release it is an event like any other.
     overwrite(&ledger, last, &payload).await;
     let mut raised = Definition::of::<Figures>();
@@ -266,5 +266,5 @@ async fn a_release_that_can_take_what_the_one_before_stopped_at_rebuilds_at_its_
     .await;
     assert_eq!(figures(&ledger).await, ["After", "Before"]);
     assert_eq!(status(&after, "figures").await.state, State::Running);
-    drop(running);
+    running.stop().await;
 }

@@ -63,7 +63,7 @@ async fn events_that_arrive_during_a_rebuild_are_neither_lost_nor_doubled() {
     let (parts, ()) = tokio::join!(appending, rebuilding);
     assert!(parts > 1);
     reached(&projections, ledger.store.head().await.unwrap()).await;
-    drop(running);
+    running.stop().await;
     assert_eq!(differences(&projections).await, []);
 }
 
@@ -88,7 +88,7 @@ async fn a_raised_version_is_rebuilt_at_the_start_and_the_old_rows_serve_until_t
     assert_eq!(left, 0);
     assert_eq!(after.status().await.unwrap()[0].version, raised.version);
     assert!(head < next);
-    drop(running);
+    running.stop().await;
 
     // The older release no longer folds it, nor may it undo the newer one's tables.
     let running = before.run();
@@ -99,7 +99,7 @@ async fn a_raised_version_is_rebuilt_at_the_start_and_the_old_rows_serve_until_t
         Err(EngineError::OtherVersion { .. })
     ));
     assert_eq!(before.status().await.unwrap()[0].position, next);
-    drop(running);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +161,7 @@ async fn what_an_interrupted_rebuild_left_behind_is_dropped_by_the_next_leader_b
     .unwrap();
     assert_eq!(left, ["shadow_entities"]);
     assert!(matches!(projections.rebuild(&["entities"], |_| ()).await, Err(EngineError::Busy("entities"))));
-    drop(running);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,12 +58,12 @@ async fn a_release_is_rolled_out_under_load_and_nobody_waits_in_vain_and_nothing
     })
     .await;
     assert!(old.is_leading() && !new.is_leading());
-    drop(running_old);
+    running_old.stop().await;
     for _ in 0..3 {
         write(&[&new]).await;
     }
     assert!(new.is_leading());
-    drop(running_new);
+    running_new.stop().await;
     assert_eq!(differences(&new).await, []);
 }
 
@@ -114,11 +114,11 @@ async fn a_new_version_that_cannot_be_folded_does_not_stop_the_old_one() {
     assert_eq!(old.wait_for(&["figures"], head, PATIENCE).await, Waited::Reached);
     assert_eq!(status(&old, "figures").await.state, State::Running);
     // Once the old one is gone, nobody folds it any more, and that is shown.
-    drop(running_old);
+    running_old.stop().await;
     eventually("it is shown as stopped", async || {
         let figures = status(&new, "figures").await;
         figures.state == State::Stopped && figures.failed_position == Some(poison)
     })
     .await;
-    drop(running_new);
+    running_new.stop().await;
 }

@@ -99,7 +99,7 @@ impl Ledger {
         let running = projections.run();
         let head = self.store.head().await.unwrap();
         reached(projections, head).await;
-        drop(running);
+        running.stop().await;
     }
 
     /// Every row of every table of the projections, in an order of its own.

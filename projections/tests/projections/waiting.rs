@@ -17,7 +17,7 @@ async fn who_waits_for_a_position_finds_the_rows_there() {
             sqlx::query_scalar("SELECT count(*) FROM series").fetch_one(ledger.pool()).await.unwrap();
         assert_eq!(made, i64::try_from(part).unwrap() + 1);
     }
-    drop(running);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,7 +27,7 @@ async fn a_process_that_does_not_fold_learns_how_far_the_other_is() {
     let running = folding.run();
     let head = ledger.append(&stretch(0)).await;
     reached(&asking, head).await;
-    drop(running);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

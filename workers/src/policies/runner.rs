@@ -65,9 +65,17 @@ struct Inner {
     options: Options,
 }
 
-/// Policies that run, until this is dropped. Several processes may run them on one database: each batch is one's.
+/// Policies that run, until soon after this is dropped. Several processes may run them on one database: each batch is
+/// one's.
 #[must_use = "policies run until this is dropped"]
-pub struct Running(#[allow(dead_code, reason = "kept for its drop")] JoinSet<()>);
+pub struct Running(JoinSet<()>);
+
+impl Running {
+    /// Ends them, whatever is under way: nothing is reacted to after this.
+    pub async fn stop(mut self) {
+        self.0.shutdown().await;
+    }
+}
 
 /// How a policy stands.
 #[derive(Debug, Clone, PartialEq)]

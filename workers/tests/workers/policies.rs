@@ -165,7 +165,7 @@ async fn each_crossing_is_told_once_whatever_stops_and_starts_meanwhile() {
         market.price(figure, hours, price).await;
     }
     market.settled(&first).await;
-    drop(running);
+    running.stop().await;
     assert_eq!(prices(&market.told(alice).await), ["90.00"]);
 
     // While nothing runs it crosses twice more; whoever runs next tells of both, and so do two at once.

@@ -427,6 +427,6 @@ async fn what_one_unlocks_is_told_once_and_a_rebuild_tells_nothing() {
     assert_eq!(shown.len(), 2, "whoever hides NSFW figures is not told of those");
     house.ledger.projections.rebuild(&[], |_| ()).await.unwrap();
     settled().await;
-    drop(running);
+    running.stop().await;
     assert_eq!(keys().await.len(), 3);
 }
