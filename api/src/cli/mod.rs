@@ -3,6 +3,7 @@
 mod admin;
 mod backup;
 mod demo;
+mod each;
 mod events;
 mod import;
 mod instance;

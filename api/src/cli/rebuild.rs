@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use super::{instance, progress::Progress};
+use anyhow::bail;
+
+use super::{each, instance, progress::Progress};
 use crate::config::Config;
 
 /// Who is on record for it.
@@ -21,7 +23,7 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
         instance::known(&instance.ledger, &args.names)?;
         let names: Vec<&str> = args.names.iter().map(String::as_str).collect();
         let mut events = 0;
-        let rebuilt = {
+        let outcomes = {
             let mut progress = Progress::new("reading the log", "events");
             let replayed = |now: projections::engine::Replayed| {
                 events = now.events;
@@ -30,16 +32,19 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
                     progress.then("writing the tables and putting them in place");
                 }
             };
-            instance.ledger.projections.begin_rebuild(&names, BY).await?.run(replayed).await?
+            instance.ledger.projections.begin_rebuild(&names, BY).await?.run_each(replayed).await
         };
+        let (rebuilt, failed) = each::apart(outcomes);
         let mut out = std::io::stdout().lock();
         let width = super::width(rebuilt.iter().map(|one| one.projection));
         for one in &rebuilt {
             writeln!(out, "{:width$}  rebuilt at position {}", one.projection, one.position)?;
         }
-        let count = rebuilt.len();
-        let models = if count == 1 { "read model" } else { "read models" };
-        writeln!(out, "{count} {models} rebuilt from {events} events")?;
+        let count = each::count(rebuilt.len());
+        if !failed.is_empty() {
+            bail!("{}; {count} rebuilt", failed.join("; "));
+        }
+        writeln!(out, "{count} rebuilt from {events} events")?;
         Ok(())
     })
     .await

@@ -6,7 +6,7 @@ use anyhow::bail;
 use projections::engine::{Difference, Replayed};
 use serde_json::Value;
 
-use super::{instance, progress::Progress};
+use super::{each, instance, progress::Progress};
 use crate::config::Config;
 
 /// Rows that are aligned together. All differences are shown, and memory stays bounded.
@@ -29,7 +29,7 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
         let names: Vec<&str> = args.names.iter().map(String::as_str).collect();
         let (mut table, mut written) = (Table::default(), Ok(()));
         let mut events = 0;
-        let verified = {
+        let outcomes = {
             let mut progress = Progress::new("reading the log", "events");
             let replayed = |now: Replayed| {
                 events = now.events;
@@ -43,27 +43,30 @@ pub(super) async fn run(config: Config, args: Args) -> anyhow::Result<()> {
                     written = table.add(&difference, &mut io::stdout().lock());
                 }
             };
-            instance.ledger.projections.verify(&names, replayed, report).await?
+            instance.ledger.projections.verify_each(&names, replayed, report).await?
         };
         let mut out = io::stdout().lock();
         let written = written.and_then(|()| table.flush(&mut out)).and_then(|()| out.flush());
-        if verified.iter().any(|one| one.differences > 0) {
+        let (verified, mut complaints) = each::apart(outcomes);
+        let (differing, clean): (Vec<_>, Vec<_>) = verified.into_iter().partition(|one| one.differences > 0);
+        if differing.is_empty() {
+            let width = super::width(clean.iter().map(|one| one.projection));
+            for one in &clean {
+                writeln!(out, "{:width$}  no differences at position {}", one.projection, one.position)?;
+            }
+        } else {
+            let where_they_are: Vec<String> =
+                differing.iter().map(|one| format!("{} ({})", one.projection, one.differences)).collect();
+            let where_they_are = where_they_are.join(", ");
+            complaints.insert(0, format!("the live tables differ from what the log says: {where_they_are}"));
+        }
+        if !complaints.is_empty() {
             // Also when nobody read the table to its end.
-            let where_they_are: Vec<String> = verified
-                .iter()
-                .filter(|one| one.differences > 0)
-                .map(|one| format!("{} ({})", one.projection, one.differences))
-                .collect();
-            bail!("the live tables differ from what the log says: {}", where_they_are.join(", "));
+            bail!("{}", complaints.join("; "));
         }
         written?;
-        let width = super::width(verified.iter().map(|one| one.projection));
-        for one in &verified {
-            writeln!(out, "{:width$}  no differences at position {}", one.projection, one.position)?;
-        }
-        let count = verified.len();
-        let models = if count == 1 { "read model" } else { "read models" };
-        writeln!(out, "no differences: {count} {models} compared with {events} events")?;
+        let models = each::count(clean.len());
+        writeln!(out, "no differences: {models} compared with {events} events")?;
         Ok(())
     })
     .await

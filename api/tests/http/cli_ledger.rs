@@ -162,6 +162,30 @@ async fn an_event_of_a_later_release_stops_rebuilding_and_verifying_and_nothing_
     assert!(clean, "up to where the live tables are, they are right: {stdout}{stderr}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_read_model_that_cannot_be_folded_keeps_no_other_from_being_compared_and_rebuilt() {
+    let db = TestDb::new().await;
+    let seed = Seed::at(&db.pool).await;
+    let (_, damaged) = seed.figure_at("Harbour Pilot Mina").await;
+    let (_, head) = seed.figure_at("Teapot Keeper Io").await;
+    assert!(run(&db, &["rebuild"], "").0);
+    seed::overwrite(&db.pool, damaged, r#"{"catalogued": 7}"#).await;
+    let (clean, stdout, stderr) = run(&db, &["verify"], "");
+    let damage = format!("event {damaged} (figure.catalogued)");
+    assert!(!clean && stderr.contains("figures, "), "{stderr}");
+    assert_eq!(stderr.matches(&damage).count(), 1, "one reason, however many are concerned: {stderr}");
+    let compared: Vec<&str> = stdout.lines().filter(|line| line.contains("no differences at")).collect();
+    assert!(compared.iter().any(|line| line.starts_with("entities ")), "{stdout}{stderr}");
+    assert!(!compared.iter().any(|line| line.starts_with("figures ")), "{stdout}");
+    let complaint: Vec<&str> = stderr.lines().filter(|line| line.starts_with("figure-ledger: ")).collect();
+    assert_eq!(complaint.len(), 1, "{stderr}");
+    let (rebuilt, stdout, stderr) = run(&db, &["rebuild"], "");
+    assert!(!rebuilt && stderr.contains(&damage), "{stderr}");
+    assert!(stdout.contains(&format!("entities  rebuilt at position {head}")), "{stdout}");
+    assert!(stderr.trim_end().ends_with("; 1 read model rebuilt"), "{stderr}");
+    assert_eq!(name(&db).await, "Harbour Pilot Mina", "the live tables serve on");
+}
+
 fn json_lines(stdout: &str) -> Vec<Value> {
     stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

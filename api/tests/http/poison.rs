@@ -28,18 +28,6 @@ async fn rename(app: &TestApp, figure_id: FigureId) -> Result<Position, ExecuteE
     seed.store.execute(&command, &Execution::new(circumstances)).await.map(|done| done.position)
 }
 
-async fn overwrite(app: &TestApp, position: Position, payload: &str) {
-    let mut transaction = app.db.pool.begin().await.unwrap();
-    for sql in [
-        "ALTER TABLE events DISABLE TRIGGER events_stay".to_owned(),
-        format!("UPDATE events SET payload = '{payload}' WHERE position = {position}"),
-        "ALTER TABLE events ENABLE TRIGGER events_stay".to_owned(),
-    ] {
-        sqlx::query(&sql).execute(&mut *transaction).await.unwrap();
-    }
-    transaction.commit().await.unwrap();
-}
-
 #[tokio::test]
 async fn a_command_on_a_corrupted_stream_is_refused_by_the_event_and_writes_nothing_and_others_go_on() {
     let app = TestApp::new().await;
@@ -53,7 +41,7 @@ async fn a_command_on_a_corrupted_stream_is_refused_by_the_event_and_writes_noth
         .fetch_one(&app.db.pool)
         .await
         .unwrap();
-    overwrite(&app, position, r#"{"catalogued": 7}"#).await;
+    seed::overwrite(&app.db.pool, position, r#"{"catalogued": 7}"#).await;
     match rename(&app, mina).await {
         Err(ExecuteError::Undecodable(event)) => {
             assert_eq!((event.position, &*event.event_type), (position, "figure.catalogued"));
@@ -77,7 +65,7 @@ async fn a_command_on_a_corrupted_stream_is_refused_by_the_event_and_writes_noth
     let shown = root.get(&format!("/api/admin/streams/figure/{mina}?at=1")).await.ok();
     assert_eq!((&shown["payload"], &shown["state"]), (&json!({"catalogued": 7}), &Value::Null));
     assert!(shown["undecodable"].is_string(), "{shown}");
-    overwrite(&app, position, &whole.replace('\'', "''")).await;
+    seed::overwrite(&app.db.pool, position, &whole.replace('\'', "''")).await;
     let mended = rename(&app, mina).await.unwrap();
     app.folded(mended).await;
 }

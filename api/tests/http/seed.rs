@@ -74,3 +74,16 @@ pub async fn from_a_later_release(pool: &PgPool, figure_id: FigureId) -> Positio
         .unwrap();
     Position(position)
 }
+
+/// Puts something else where an event's payload is, as a failing disk would.
+pub async fn overwrite(pool: &PgPool, position: Position, payload: &str) {
+    let mut transaction = pool.begin().await.unwrap();
+    for sql in [
+        "ALTER TABLE events DISABLE TRIGGER events_stay".to_owned(),
+        format!("UPDATE events SET payload = '{payload}' WHERE position = {position}"),
+        "ALTER TABLE events ENABLE TRIGGER events_stay".to_owned(),
+    ] {
+        sqlx::query(&sql).execute(&mut *transaction).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+}

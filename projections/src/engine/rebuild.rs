@@ -151,8 +151,8 @@ impl Rebuilding {
         self.run_each(progress).await.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
-    /// Does it, and tells of each what came of it.
-    pub(super) async fn run_each(
+    /// Does it, and tells of each what came of it. One that fails does not stop the others.
+    pub async fn run_each(
         self,
         mut progress: impl FnMut(Replayed) + Send,
     ) -> Vec<(Definition, Result<Rebuilt, EngineError>)> {

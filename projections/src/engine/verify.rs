@@ -29,48 +29,81 @@ pub struct Verified {
 impl Projections {
     /// Compares projections, all when none is named, with a fresh fold of the log, each at the position and
     /// in the snapshot of its own checkpoint. The live tables go on meanwhile. Reading the log is told to
-    /// `progress`, every difference to `report`, table by table in the order of their keys.
+    /// `progress`, every difference to `report`, table by table in the order of their keys. One that cannot be
+    /// compared does not keep the others from it.
     ///
     /// The fold goes into temporary tables of connections of its own, as a rebuild's into shadow tables, so memory
     /// stays bounded however long the log is; PostgreSQL compares.
     ///
     /// # Errors
-    /// `Unknown`, `OtherVersion`, `Failed`, `Database`, `Log`.
+    /// `Unknown`, `Log`; and of the first that could not be compared, after the others were: `OtherVersion`, `Failed`,
+    /// `Database`.
     pub async fn verify(
+        &self,
+        names: &[&str],
+        progress: impl FnMut(Replayed) + Send,
+        report: impl FnMut(&'static str, Difference) + Send,
+    ) -> Result<Vec<Verified>, EngineError> {
+        let each = self.verify_each(names, progress, report).await?;
+        each.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
+    /// The same, and tells of each what came of it; those first that could not even begin.
+    ///
+    /// # Errors
+    /// `Unknown`, `Log`: then nothing was compared.
+    pub async fn verify_each(
         &self,
         names: &[&str],
         mut progress: impl FnMut(Replayed) + Send,
         mut report: impl FnMut(&'static str, Difference) + Send,
-    ) -> Result<Vec<Verified>, EngineError> {
-        let mut replays = Vec::new();
+    ) -> Result<Vec<(Definition, Result<Verified, EngineError>)>, EngineError> {
+        let (mut outcomes, mut replays) = (Vec::new(), Vec::new());
         for definition in self.chosen(names)? {
-            let mut site = self.connect().await?;
-            let begin = format!(
-                "SET idle_in_transaction_session_timeout = 0; \
-                 SELECT pg_advisory_lock_shared({VERIFY_LOCK}, 0)"
-            );
-            tables::run(&mut site, &begin).await?;
-            let until = known(&mut site, &definition).await?;
-            let never = watch::channel(false).1;
-            let batch = self.inner.options.batch;
-            let replay = Replay::prepare(definition, until, site, Ground::Temporary, never, batch);
-            replays.push(replay.await?);
+            match self.to_compare(definition).await {
+                Ok(replay) => replays.push(replay),
+                Err(error) => outcomes.push((definition, Err(error))),
+            }
         }
+        let begun: Vec<Definition> = replays.iter().map(|replay| replay.definition).collect();
         let longest = replays.iter().map(|replay| replay.until.0).max().unwrap_or_default();
         let budget = Budget::new(self.inner.options.replay_bytes, longest);
-        let mut verified = Vec::new();
-        for replay in replay(&self.inner.store, replays, budget, &mut progress).await? {
-            let mut replay = replay?;
-            let name = replay.definition.name;
-            let mut differences = 0_u64;
-            let mut note = |difference| {
-                differences = differences.saturating_add(1);
-                report(name, difference);
+        let replayed = replay(&self.inner.store, replays, budget, &mut progress).await?;
+        for (definition, replayed) in begun.into_iter().zip(replayed) {
+            let outcome = match replayed {
+                Ok(replay) => self.verified(replay, &mut report).await,
+                Err(error) => Err(error),
             };
-            let position = self.compare(&mut replay, &mut note).await?;
-            verified.push(Verified { projection: name, position, differences });
+            outcomes.push((definition, outcome));
         }
-        Ok(verified)
+        Ok(outcomes)
+    }
+
+    async fn to_compare(&self, definition: Definition) -> Result<Replay, EngineError> {
+        let mut site = self.connect().await?;
+        let begin = format!(
+            "SET idle_in_transaction_session_timeout = 0; SELECT pg_advisory_lock_shared({VERIFY_LOCK}, 0)"
+        );
+        tables::run(&mut site, &begin).await?;
+        let until = known(&mut site, &definition).await?;
+        let never = watch::channel(false).1;
+        let batch = self.inner.options.batch;
+        Ok(Replay::prepare(definition, until, site, Ground::Temporary, never, batch).await?)
+    }
+
+    async fn verified(
+        &self,
+        mut replay: Replay,
+        report: &mut (dyn FnMut(&'static str, Difference) + Send),
+    ) -> Result<Verified, EngineError> {
+        let projection = replay.definition.name;
+        let mut differences = 0_u64;
+        let mut note = |difference| {
+            differences = differences.saturating_add(1);
+            report(projection, difference);
+        };
+        let position = self.compare(&mut replay, &mut note).await?;
+        Ok(Verified { projection, position, differences })
     }
 
     /// Compares the live tables with those that were folded; gives the position at which both stand.

@@ -4,6 +4,7 @@ use crate::support::{Ledger, differences, entity, figure, stretch};
 use domain::figure::FigureEvent;
 use domain::money::{Currency, Money};
 use domain::stream::{Event, StreamId};
+use projections::engine::EngineError;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,6 +59,28 @@ async fn a_row_too_few_and_a_row_too_many_are_told_whole() {
     assert_eq!((extra.table, &extra.key), ("figure_characters", &key(entity(99).uuid())));
     assert_eq!(extra.live.as_ref().unwrap()["position"], json!(5));
     assert_eq!(extra.folded, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_cannot_be_compared_does_not_keep_the_others_from_it() {
+    let ledger = Ledger::new().await;
+    let projections = ledger.projections().await;
+    let head = ledger.append(&stretch(0)).await;
+    ledger.fold_all(&projections).await;
+    sqlx::query("UPDATE projection_checkpoints SET version = version + 1 WHERE projection = 'entities'")
+        .execute(ledger.pool())
+        .await
+        .unwrap();
+    let outcomes = projections.verify_each(&[], |_| (), |_, one| panic!("{one}")).await.unwrap();
+    assert_eq!(outcomes.len(), projections.definitions().len());
+    for (definition, outcome) in outcomes {
+        match outcome {
+            Ok(verified) => assert_eq!((verified.position, verified.differences), (head, 0)),
+            Err(EngineError::OtherVersion { projection: "entities", .. })
+                if definition.name == "entities" => {}
+            Err(error) => panic!("{}: {error}", definition.name),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
